@@ -1,0 +1,60 @@
+package io.pagurus.model;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The result of a migration: what {@code pagurus migrate --output json} prints on one line.
+ *
+ * @param id of the migration, the same on both sides
+ * @param service name of the inner container
+ * @param source name of the source's outer container
+ * @param destination name of the destination's outer container
+ * @param downtimeMillis from the freeze to the first instruction at the destination, by the
+ *     source's clock, ms (an upper bound: it includes the message's way back); 0 when never frozen
+ * @param totalMillis from the request to the end, ms
+ * @param timeToFullSpeedMillis from the freeze until the last page was in place, ms
+ * @param bytesMemory memory pages before compression, bytes
+ * @param bytesFiles rootfs, volumes, log and checkpoint metadata before compression, bytes
+ * @param bytesImages image layers, bytes
+ * @param bytesSent what went over the wire, after compression, bytes
+ * @param phases ms per phase, by {@link Phase#label()}; phases in the window overlap
+ * @param criu CRIU's own statistics, with its own names
+ * @param warnings what was odd but did not stop the migration
+ * @param error why it did not complete
+ */
+@JsonInclude(JsonInclude.Include.NON_ABSENT)
+@JsonPropertyOrder({"id", "service", "strategy", "outcome", "source", "destination"})
+public record MigrationReport(
+    String id,
+    String service,
+    Strategy strategy,
+    Outcome outcome,
+    String source,
+    String destination,
+    @JsonProperty("downtime_ms") long downtimeMillis,
+    @JsonProperty("total_ms") long totalMillis,
+    @JsonProperty("time_to_full_speed_ms") long timeToFullSpeedMillis,
+    @JsonProperty("bytes_memory") long bytesMemory,
+    @JsonProperty("bytes_files") long bytesFiles,
+    @JsonProperty("bytes_images") long bytesImages,
+    @JsonProperty("bytes_sent") long bytesSent,
+    Map<String, Long> phases,
+    CriuStatistics criu,
+    List<String> warnings,
+    Optional<Failure> error) {
+
+  /** CRIU's stats-dump and stats-restore; times in microseconds, as CRIU writes them. */
+  public record CriuStatistics(Map<String, Long> dump, Map<String, Long> restore) {}
+
+  /** Why a migration did not complete. */
+  public record Failure(FailureCode code, String message) {
+    public static Failure of(MigrationException failure) {
+      return new Failure(failure.code(), failure.getMessage());
+    }
+  }
+}

@@ -1,0 +1,60 @@
+package io.pagurus.model;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What an operator asks for.
+ *
+ * @param service name or id of the inner container
+ * @param to the destination's ticket, as {@code pagurus ticket} printed it; a secret, never logged
+ * @param strategy when memory travels
+ * @param timeoutMillis limit on the total time in ms; empty for the default
+ * @param bandwidthBytesPerSecond limit on what is sent, in bytes/s; empty for none
+ * @param dryRun preflight only: nothing is touched on either side
+ * @param skipBinds destinations of bind mounts that may stay behind
+ */
+public record MigrationRequest(
+    String service,
+    String to,
+    Strategy strategy,
+    @JsonProperty("timeout_ms") Optional<Long> timeoutMillis,
+    @JsonProperty("bandwidth_bytes_per_second") Optional<Long> bandwidthBytesPerSecond,
+    @JsonProperty("dry_run") boolean dryRun,
+    @JsonProperty("skip_binds") List<String> skipBinds) {
+
+  public MigrationRequest {
+    if (service == null || service.isBlank()) {
+      throw new MigrationException(FailureCode.USAGE, "The request names no service.");
+    }
+    if (to == null || to.isBlank()) {
+      throw new MigrationException(
+          FailureCode.USAGE,
+          "The request has no ticket. Run `pagurus ticket` on the destination and pass what it prints with --to.");
+    }
+    strategy = strategy == null ? Strategy.STOP_AND_COPY : strategy;
+    timeoutMillis = timeoutMillis == null ? Optional.empty() : timeoutMillis;
+    bandwidthBytesPerSecond =
+        bandwidthBytesPerSecond == null ? Optional.empty() : bandwidthBytesPerSecond;
+    timeoutMillis.ifPresent(value -> requirePositive(value, "timeout_ms"));
+    bandwidthBytesPerSecond.ifPresent(
+        value -> requirePositive(value, "bandwidth_bytes_per_second"));
+    skipBinds = skipBinds == null ? List.of() : List.copyOf(skipBinds);
+  }
+
+  private static void requirePositive(long value, String name) {
+
+    if (value <= 0) {
+      throw new MigrationException(
+          FailureCode.USAGE, "%s must be positive, not %d.".formatted(name, value));
+    }
+  }
+
+  /** Without the ticket, which is a secret. */
+  @Override
+  public String toString() {
+    return "MigrationRequest[service=%s, strategy=%s, dryRun=%s]"
+        .formatted(service, strategy.label(), dryRun);
+  }
+}
