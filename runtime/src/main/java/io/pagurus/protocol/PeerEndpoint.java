@@ -4,15 +4,15 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 
-/**
- * Serves one accepted connection of a peer, decrypted, after the listener recognised {@link
- * Frame#MAGIC}.
- */
+/** Serves one accepted connection of a peer, decrypted, that began with {@link #MAGIC}. */
 public interface PeerEndpoint {
+  /** The first four bytes of every connection between runtimes: {@code PGRS}, big endian. */
+  int MAGIC = 0x50475253;
 
   /**
    * Serves the connection until it ends; the caller closes it.
    *
+   * @param in positioned at the magic
    * @param remote the peer's address, for logs
    */
   void serve(InputStream in, OutputStream out, String remote) throws IOException;

@@ -1,0 +1,196 @@
+package io.pagurus.protocol;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.pagurus.model.FailureCode;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Everything that two runtimes say to each other; JSON in a message frame, named by {@code type}.
+ */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+  @JsonSubTypes.Type(value = Message.Hello.class, name = "hello"),
+  @JsonSubTypes.Type(value = Message.Challenge.class, name = "challenge"),
+  @JsonSubTypes.Type(value = Message.Prove.class, name = "prove"),
+  @JsonSubTypes.Type(value = Message.Welcome.class, name = "welcome"),
+  @JsonSubTypes.Type(value = Message.Check.class, name = "check"),
+  @JsonSubTypes.Type(value = Message.Verdict.class, name = "verdict"),
+  @JsonSubTypes.Type(value = Message.Prepare.class, name = "prepare"),
+  @JsonSubTypes.Type(value = Message.Prepared.class, name = "prepared"),
+  @JsonSubTypes.Type(value = Message.ArtifactBegin.class, name = "artifact_begin"),
+  @JsonSubTypes.Type(value = Message.ArtifactEnd.class, name = "artifact_end"),
+  @JsonSubTypes.Type(value = Message.Received.class, name = "received"),
+  @JsonSubTypes.Type(value = Message.Seal.class, name = "seal"),
+  @JsonSubTypes.Type(value = Message.Staged.class, name = "staged"),
+  @JsonSubTypes.Type(value = Message.Commit.class, name = "commit"),
+  @JsonSubTypes.Type(value = Message.Resumed.class, name = "resumed"),
+  @JsonSubTypes.Type(value = Message.Restored.class, name = "restored"),
+  @JsonSubTypes.Type(value = Message.Settled.class, name = "settled"),
+  @JsonSubTypes.Type(value = Message.Abort.class, name = "abort"),
+  @JsonSubTypes.Type(value = Message.Aborted.class, name = "aborted"),
+  @JsonSubTypes.Type(value = Message.Query.class, name = "query"),
+  @JsonSubTypes.Type(value = Message.Refused.class, name = "refused"),
+})
+public sealed interface Message {
+
+  /** What a connection is for. */
+  enum Role {
+    @JsonProperty("control")
+    CONTROL,
+    @JsonProperty("bulk")
+    BULK
+  }
+
+  /**
+   * First message of every connection, source to destination.
+   *
+   * @param version protocol version of the sender; see {@link Version}
+   * @param migration the migration's id
+   * @param ticket id of the ticket (control), empty for bulk
+   * @param nonce random, hexadecimal
+   */
+  record Hello(int version, Role role, String migration, String ticket, String nonce)
+      implements Message {}
+
+  /** The destination's nonce; nothing else is said before the proof. */
+  record Challenge(int version, String nonce) implements Message {}
+
+  /**
+   * Proof of the ticket's secret (control) or of the migration's token (bulk), hexadecimal HMAC.
+   */
+  record Prove(String source, String proof) implements Message {}
+
+  /**
+   * The peer is let in.
+   *
+   * @param name of the destination's outer container
+   * @param token secret that bulk connections of this migration prove; empty on bulk
+   */
+  record Welcome(int version, String name, Features features, String token) implements Message {
+    @Override
+    public String toString() {
+      return "Welcome[version=%d, name=%s]".formatted(version, name);
+    }
+  }
+
+  /** Asks for everything that would stand in the way; touches nothing there. */
+  record Check(ServicePlan plan) implements Message {}
+
+  /**
+   * @param problems what would stand in the way, in sentences with codes; empty = may begin
+   * @param imagePresent whether the service's image is there
+   * @param chainIds chain ids of the image layers that are there; empty when the image is
+   */
+  record Verdict(
+      List<Problem> problems,
+      @JsonProperty("image_present") boolean imagePresent,
+      @JsonProperty("chain_ids") Set<String> chainIds)
+      implements Message {}
+
+  /** One thing that stands in the way. */
+  record Problem(FailureCode code, String message) {}
+
+  /** Reserve room, create networks, volumes and the container, and start its warm restore. */
+  record Prepare(ServicePlan plan) implements Message {}
+
+  /** The restore waits inside the engine's start. */
+  record Prepared() implements Message {}
+
+  /**
+   * Chunks of this artifact follow on this connection.
+   *
+   * @param number unique within the migration, from 1
+   * @param name which one of its kind: a volume's name, else empty
+   */
+  record ArtifactBegin(int number, Kind kind, String name) implements Message {
+    /** What an artifact holds, and so where it is staged. */
+    public enum Kind {
+      @JsonProperty("image")
+      IMAGE,
+      @JsonProperty("rootfs")
+      ROOTFS,
+      @JsonProperty("volume")
+      VOLUME,
+      @JsonProperty("log")
+      LOG,
+      @JsonProperty("memory")
+      MEMORY,
+      @JsonProperty("checkpoint")
+      CHECKPOINT
+    }
+  }
+
+  /**
+   * @param bytes before compression
+   * @param digest XXH3-128 of those bytes, hexadecimal
+   */
+  record ArtifactEnd(int number, long bytes, String digest) implements Message {}
+
+  /** The artifact has been applied and its digest matched. */
+  record Received(int number) implements Message {}
+
+  /**
+   * The manifest, last: what must be there before the restore may begin.
+   *
+   * @param digests by artifact number
+   */
+  record Seal(Map<Integer, String> digests) implements Message {}
+
+  /** Every digest matched, every page is there, the restore can begin. */
+  record Staged() implements Message {}
+
+  /** From here on only the destination may run the service. */
+  record Commit() implements Message {}
+
+  /** The service has executed its first instruction here: the downtime ends. */
+  record Resumed() implements Message {}
+
+  /** The engine here owns the running container. */
+  record Restored(Map<String, Long> statistics) implements Message {}
+
+  /** The last page is in place: nothing of the source is needed any more. */
+  record Settled() implements Message {}
+
+  /** Give up; only before the commit. */
+  record Abort(String reason) implements Message {}
+
+  /** Given up and cleaned up; the service does not run here and never will in this migration. */
+  record Aborted(FailureCode code, String reason) implements Message {}
+
+  /** How does this migration stand? Answered with {@link Restored} or {@link Aborted}. */
+  record Query() implements Message {}
+
+  /** Not done, for this reason; the state there is as before. */
+  record Refused(FailureCode code, String message) implements Message {}
+
+  /**
+   * Everything the destination needs to know to judge and recreate a service.
+   *
+   * @param service its name
+   * @param inspect the engine's full description of the container
+   * @param networks the engine's descriptions of its networks
+   * @param volumes names of the volumes that travel
+   * @param imageId the image's config digest
+   * @param memoryBytes what its processes occupy, bytes
+   * @param fileBytes rootfs changes and volumes, bytes
+   * @param imageBytes size of the image, bytes
+   * @param skipBinds destinations of bind mounts that stay behind
+   * @param features what the source's machine offers, of which the service may have made use
+   */
+  record ServicePlan(
+      String service,
+      ObjectNode inspect,
+      List<ObjectNode> networks,
+      List<String> volumes,
+      @JsonProperty("image_id") String imageId,
+      @JsonProperty("memory_bytes") long memoryBytes,
+      @JsonProperty("file_bytes") long fileBytes,
+      @JsonProperty("image_bytes") long imageBytes,
+      @JsonProperty("skip_binds") List<String> skipBinds,
+      Features features) {}
+}

@@ -1,0 +1,212 @@
+package io.pagurus.transfer;
+
+import static io.pagurus.model.FailureCode.NO_ROOM;
+import static io.pagurus.model.FailureCode.PROTOCOL;
+
+import io.pagurus.model.MigrationException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Holds the pages of a service at the destination, by process and address, until the restored
+ * processes have taken them.
+ *
+ * <p>Pages lie in slots of a file on the staging tmpfs, never on the Java heap and never on a disk;
+ * the file is unlinked at once, so that no crash leaves memory of a service behind. A slot table
+ * costs 4 bytes per page. One thread writes, another may read.
+ */
+public final class PageStore implements AutoCloseable {
+  private static final int PAGE = ProcessMemory.PAGE_BYTES;
+  private static final int SLAB_PAGES = 1 << 14;
+  private static final long SLAB_BYTES = (long) SLAB_PAGES * PAGE;
+  private static final int TABLE_PAGES = 512;
+  private static final int ABSENT = 0;
+  private static final int ZERO = 1;
+  private static final int FIRST_SLOT = 2;
+  private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[64 * PAGE]);
+
+  private final Arena arena = Arena.ofShared();
+  private final FileChannel file;
+  private final long capacityPages;
+  private final List<MemorySegment> slabs = new ArrayList<>();
+  private final Map<Table, int[]> tables = new HashMap<>();
+  private int nextSlot = FIRST_SLOT;
+
+  private record Table(int pid, long index) {}
+
+  /**
+   * @param directory on a tmpfs
+   * @param capacityBytes the most that it may hold, bytes
+   */
+  public PageStore(Path directory, long capacityBytes) throws IOException {
+    this.capacityPages = capacityBytes / PAGE;
+    Path path = directory.resolve("pages");
+    this.file =
+        FileChannel.open(
+            path, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    Files.delete(path);
+  }
+
+  /** Pages held, without zero pages. */
+  public synchronized long pages() {
+    return nextSlot - FIRST_SLOT;
+  }
+
+  /**
+   * Takes the records of one chunk; see {@link MemorySender} for their format.
+   *
+   * @throws MigrationException PROTOCOL for a malformed record, NO_ROOM beyond the capacity
+   */
+  public synchronized void accept(byte[] bytes, int length) throws IOException {
+    ByteBuffer in = ByteBuffer.wrap(bytes, 0, length);
+    MemorySegment source = MemorySegment.ofArray(bytes);
+    while (in.hasRemaining()) {
+      if (in.remaining() < MemorySender.HEADER_BYTES) {
+        throw new MigrationException(PROTOCOL, "Truncated memory record.");
+      }
+      int pid = in.getInt();
+      int pages = in.getInt();
+      long address = in.getLong();
+      if (pid <= 0 || pages == 0 || address < 0 || address % PAGE != 0) {
+        throw new MigrationException(PROTOCOL, "Malformed memory record.");
+      }
+      if (pages < 0) {
+        if (-(long) pages > MemorySender.MAX_RUN) {
+          throw new MigrationException(PROTOCOL, "Over-long run of zero pages.");
+        }
+        for (long page = 0; page < -(long) pages; page++) {
+          mark(pid, address + page * PAGE, ZERO);
+        }
+      } else {
+        if (in.remaining() < (long) pages * PAGE) {
+          throw new MigrationException(PROTOCOL, "Truncated memory pages.");
+        }
+        put(pid, address, pages, source, in.position());
+        in.position(in.position() + pages * PAGE);
+      }
+    }
+  }
+
+  private void put(int pid, long address, int pages, MemorySegment source, int offset)
+      throws IOException {
+    for (int page = 0; page < pages; page++) {
+      long at = address + (long) page * PAGE;
+      int slot = slot(pid, at);
+      if (slot < FIRST_SLOT) {
+        slot = allocate();
+        mark(pid, at, slot);
+      }
+      MemorySegment.copy(source, offset + (long) page * PAGE, slab(slot), offsetOf(slot), PAGE);
+    }
+  }
+
+  private int allocate() throws IOException {
+    int index = nextSlot - FIRST_SLOT;
+    if (index >= capacityPages || nextSlot == Integer.MAX_VALUE) {
+      throw new MigrationException(
+          NO_ROOM,
+          "The service's memory exceeds the %d MiB reserved for it."
+              .formatted(capacityPages * PAGE >> 20));
+    }
+    if (index / SLAB_PAGES == slabs.size()) {
+      slabs.add(
+          file.map(FileChannel.MapMode.READ_WRITE, slabs.size() * SLAB_BYTES, SLAB_BYTES, arena));
+    }
+    return nextSlot++;
+  }
+
+  private MemorySegment slab(int slot) {
+    return slabs.get((slot - FIRST_SLOT) / SLAB_PAGES);
+  }
+
+  private static long offsetOf(int slot) {
+    return (long) ((slot - FIRST_SLOT) % SLAB_PAGES) * PAGE;
+  }
+
+  private int slot(int pid, long address) {
+    long page = address / PAGE;
+    int[] table = tables.get(new Table(pid, page / TABLE_PAGES));
+    return table == null ? ABSENT : table[(int) (page % TABLE_PAGES)];
+  }
+
+  private void mark(int pid, long address, int slot) {
+    long page = address / PAGE;
+    tables
+            .computeIfAbsent(new Table(pid, page / TABLE_PAGES), key -> new int[TABLE_PAGES])[
+            (int) (page % TABLE_PAGES)] =
+        slot;
+  }
+
+  /** Whether every one of these pages is here. */
+  public synchronized boolean holds(int pid, long address, long pages) {
+    for (long page = 0; page < pages; page++) {
+      if (slot(pid, address + page * PAGE) == ABSENT) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Writes pages in address order, without a copy on the heap.
+   *
+   * @throws IOException when a page is not here: to answer with zeros would be silent corruption
+   */
+  public synchronized void transferTo(int pid, long address, int pages, WritableByteChannel out)
+      throws IOException {
+    int page = 0;
+    while (page < pages) {
+      int slot = slot(pid, address + (long) page * PAGE);
+      if (slot == ABSENT) {
+        throw new IOException(
+            "Page %x of process %d never arrived".formatted(address + (long) page * PAGE, pid));
+      }
+      int run = 1;
+      while (page + run < pages && follows(pid, address + (long) (page + run) * PAGE, slot, run)) {
+        run++;
+      }
+      MemorySegment bytes =
+          slot == ZERO
+              ? ZEROS.asSlice(0, (long) run * PAGE)
+              : slab(slot).asSlice(offsetOf(slot), (long) run * PAGE);
+      ByteBuffer buffer = bytes.asByteBuffer();
+      while (buffer.hasRemaining()) {
+        out.write(buffer);
+      }
+      page += run;
+    }
+  }
+
+  private boolean follows(int pid, long address, int first, int distance) {
+    int slot = slot(pid, address);
+    if (first == ZERO) {
+      return slot == ZERO && distance < ZEROS.byteSize() / PAGE;
+    }
+    return slot == first + distance && slab(slot) == slab(first);
+  }
+
+  /** Frees everything. */
+  @Override
+  public synchronized void close() throws IOException {
+    arena.close();
+    file.close();
+  }
+
+  /** A page's first eight bytes, for tests and diagnosis. */
+  synchronized long peek(int pid, long address) {
+    int slot = slot(pid, address);
+    return slot < FIRST_SLOT ? 0 : slab(slot).get(ValueLayout.JAVA_LONG, offsetOf(slot));
+  }
+}

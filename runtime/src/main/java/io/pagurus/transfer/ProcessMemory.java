@@ -1,0 +1,193 @@
+package io.pagurus.transfer;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * The private anonymous memory of one process, read through {@code /proc/PID/mem} while it runs or
+ * is frozen. These are the pages that CRIU leaves out of a lazy dump ({@code
+ * vma_entry_can_be_lazy}, criu/include/vma.h); everything else is in CRIU's own images.
+ */
+public final class ProcessMemory implements AutoCloseable {
+  /** Bytes per page; CRIU's page-server protocol and images count in these. */
+  public static final int PAGE_BYTES = 4096;
+
+  private final int pid;
+  private final int imagePid;
+  private final Path proc;
+  private final FileChannel memory;
+
+  private ProcessMemory(int pid, int imagePid) throws IOException {
+    this.pid = pid;
+    this.imagePid = imagePid;
+    this.proc = Path.of("/proc", Integer.toString(pid));
+    this.memory = FileChannel.open(proc.resolve("mem"), StandardOpenOption.READ);
+  }
+
+  /**
+   * Every process that lives in the pid namespace of this one.
+   *
+   * @param init pid, as seen here, of the container's first process
+   * @return by the pid that the process has in its own namespace, which CRIU's images use
+   */
+  public static Map<Integer, Integer> tree(int init) throws IOException {
+    Path namespace = Files.readSymbolicLink(Path.of("/proc/" + init + "/ns/pid"));
+    Map<Integer, Integer> pids = new TreeMap<>();
+    try (DirectoryStream<Path> all = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
+      for (Path process : all) {
+        try {
+          if (namespace.equals(Files.readSymbolicLink(process.resolve("ns/pid")))) {
+            pids.put(innermostPid(process), Integer.parseInt(process.getFileName().toString()));
+          }
+        } catch (NoSuchFileException e) {
+          // The process ended while we looked: it has no memory to read any more.
+          continue;
+        }
+      }
+    }
+    return pids;
+  }
+
+  private static int innermostPid(Path process) throws IOException {
+    for (String line : Files.readAllLines(process.resolve("status"))) {
+      if (line.startsWith("NSpid:")) {
+        String[] fields = line.trim().split("\\s+", -1);
+        return Integer.parseInt(fields[fields.length - 1]);
+      }
+    }
+    throw new NoSuchFileException(process + " has no NSpid");
+  }
+
+  /** Opens the memory of a process; see {@link #tree} for the two pids. */
+  public static ProcessMemory open(int pid, int imagePid) throws IOException {
+    return new ProcessMemory(pid, imagePid);
+  }
+
+  /** The pid in CRIU's images. */
+  int imagePid() {
+    return imagePid;
+  }
+
+  /** Sum of anonymous resident and swapped memory of these processes, bytes; shared pages count. */
+  public static long anonymousBytes(Iterable<Integer> pids) throws IOException {
+    long kibibytes = 0;
+    for (int pid : pids) {
+      try {
+        for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/status"))) {
+          if (line.startsWith("RssAnon:")
+              || line.startsWith("RssShmem:")
+              || line.startsWith("VmSwap:")) {
+            kibibytes += Long.parseLong(line.replaceAll("\\D+", ""));
+          }
+        }
+      } catch (NoSuchFileException e) {
+        // Ended in between: occupies nothing.
+        continue;
+      }
+    }
+    return kibibytes << 10;
+  }
+
+  /** Runs of pages that hold something, in address order. */
+  List<PresentPages.Run> present() throws IOException {
+    List<PresentPages.Run> runs = new ArrayList<>();
+    try (PresentPages pages = new PresentPages(proc.resolve("pagemap"))) {
+      for (String line : Files.readAllLines(proc.resolve("maps"))) {
+        Mapping mapping = Mapping.parse(line);
+        if (mapping.travelsAsPages()) {
+          runs.addAll(pages.within(mapping.start(), mapping.end()));
+        }
+      }
+    }
+    return runs;
+  }
+
+  /**
+   * Reads pages.
+   *
+   * @return bytes read, less than asked where a mapping has vanished meanwhile
+   */
+  int read(long address, ByteBuffer into) {
+    int total = 0;
+    try {
+      while (into.hasRemaining()) {
+        int read = memory.read(into, address + total);
+        if (read <= 0) {
+          break;
+        }
+        total += read;
+      }
+    } catch (IOException e) {
+      // EIO: unmapped since the scan. The caller sees a short read; the frozen pass never has one.
+      return total;
+    }
+    return total;
+  }
+
+  /**
+   * Paths of files that this process maps shared and writable: their change time does not follow
+   * every write.
+   */
+  public static List<String> writableSharedFiles(int pid) {
+    List<String> paths = new ArrayList<>();
+    try {
+      for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/maps"))) {
+        Mapping mapping = Mapping.parse(line);
+        if (mapping.permissions().startsWith("rw")
+            && mapping.permissions().endsWith("s")
+            && mapping.name().startsWith("/")) {
+          paths.add(mapping.name());
+        }
+      }
+    } catch (NoSuchFileException e) {
+      return List.of();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return paths;
+  }
+
+  @Override
+  public String toString() {
+    return "process %d (%d in its namespace)".formatted(pid, imagePid);
+  }
+
+  @Override
+  public void close() {
+    try {
+      memory.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** One line of {@code /proc/PID/maps}, proc_pid_maps(5). */
+  private record Mapping(long start, long end, String permissions, long inode, String name) {
+
+    static Mapping parse(String line) {
+      String[] fields = line.split("\\s+", 6);
+      int dash = fields[0].indexOf('-');
+      return new Mapping(
+          Long.parseUnsignedLong(fields[0], 0, dash, 16),
+          Long.parseUnsignedLong(fields[0], dash + 1, fields[0].length(), 16),
+          fields[1],
+          Long.parseLong(fields[4]),
+          fields.length > 5 ? fields[5] : "");
+    }
+
+    boolean travelsAsPages() {
+      return permissions.endsWith("p") && inode == 0 && !name.startsWith("[v");
+    }
+  }
+}
