@@ -52,7 +52,6 @@ public final class ProcessMemory implements AutoCloseable {
           }
         } catch (NoSuchFileException e) {
           // The process ended while we looked: it has no memory to read any more.
-          continue;
         }
       }
     }
@@ -93,7 +92,6 @@ public final class ProcessMemory implements AutoCloseable {
         }
       } catch (NoSuchFileException e) {
         // Ended in between: occupies nothing.
-        continue;
       }
     }
     return kibibytes << 10;
