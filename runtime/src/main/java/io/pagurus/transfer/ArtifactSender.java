@@ -123,7 +123,6 @@ public final class ArtifactSender implements AutoCloseable {
       socket.close();
     } catch (Exception e) {
       // Nothing more is expected from this connection; a failed close loses nothing.
-
     }
   }
 

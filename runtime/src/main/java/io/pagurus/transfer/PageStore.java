@@ -35,7 +35,8 @@ public final class PageStore implements AutoCloseable {
   private static final int ABSENT = 0;
   private static final int ZERO = 1;
   private static final int FIRST_SLOT = 2;
-  private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[64 * PAGE]);
+  private static final int ZERO_PAGES = 64;
+  private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[ZERO_PAGES * PAGE]);
 
   private final Arena arena = Arena.ofShared();
   private final FileChannel file;
@@ -61,7 +62,7 @@ public final class PageStore implements AutoCloseable {
 
   /** Pages held, without zero pages. */
   public synchronized long pages() {
-    return nextSlot - FIRST_SLOT;
+    return (long) nextSlot - FIRST_SLOT;
   }
 
   /**
@@ -118,7 +119,7 @@ public final class PageStore implements AutoCloseable {
       throw new MigrationException(
           NO_ROOM,
           "The service's memory exceeds the %d MiB reserved for it."
-              .formatted(capacityPages * PAGE >> 20));
+              .formatted((capacityPages * PAGE) >> 20));
     }
     if (index / SLAB_PAGES == slabs.size()) {
       slabs.add(
@@ -192,7 +193,7 @@ public final class PageStore implements AutoCloseable {
   private boolean follows(int pid, long address, int first, int distance) {
     int slot = slot(pid, address);
     if (first == ZERO) {
-      return slot == ZERO && distance < ZEROS.byteSize() / PAGE;
+      return slot == ZERO && distance < ZERO_PAGES;
     }
     return slot == first + distance && slab(slot) == slab(first);
   }
