@@ -1,0 +1,2 @@
+/** Tells whoever listens how migrations go on. */
+package io.pagurus.event;
