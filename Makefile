@@ -1,0 +1,43 @@
+# Every target sets up what it needs (image/setup), as root or with sudo, without questions.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MVN := image/mvn -B -ntp
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup:
+	@image/setup
+
+.PHONY: demo
+demo: image ## Move Redis and a memory service A -> B -> A, on this machine (KEEP=1 leaves it up)
+	@compose/demo.sh
+
+.PHONY: test
+test: image ## Unit tests, then the end-to-end tests on the real wrapper image
+	@$(MVN) -q verify
+
+.PHONY: image
+image: setup ## Build the wrapper image pagurus/runtime:dev
+	@image/build.sh
+
+.PHONY: check
+check: setup ## Formatter, static analysis, unit tests, shell scripts, flags of the outer container
+	@shellcheck $$(git ls-files | xargs grep -lE '^#!/bin/(ba)?sh')
+	@image/test-outer-flags.sh
+	@$(MVN) -q package
+
+.PHONY: bench
+bench: image ## Measure migrations against other ways (benchmarks/run.sh); results in benchmarks/results
+	@benchmarks/run.sh
+
+.PHONY: docs
+docs: setup ## Javadoc of all modules, in target/reports/apidocs
+	@$(MVN) -q -DskipTests package javadoc:aggregate
+
+.PHONY: clean
+clean: ## Remove what was built; images stay
+	@image/mvn -q -B clean
+	@rm -rf build

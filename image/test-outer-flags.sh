@@ -1,0 +1,35 @@
+#!/bin/bash
+# Fails when image/outer asks for more privileges than docs/security.md explains.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+expected='docker run --detach --pull never --name x
+--cap-add SYS_ADMIN
+--cap-add NET_ADMIN
+--cap-add SYS_TIME
+--cap-add SYS_PTRACE
+--cap-add IPC_OWNER
+--security-opt seccomp=unconfined
+--cgroupns private
+--tmpfs /run:exec
+--shm-size N
+--volume /var/lib/docker
+pagurus/runtime:dev'
+
+printed=$(PAGURUS_IMAGE='' image/outer --print x)
+# What depends on the host is allowed only as image/outer documents it.
+actual=$(sed -E 's/ --cap-add SYS_RESOURCE\b//; s/ --security-opt (apparmor=unconfined|label=disable)\b//g; s/--shm-size [0-9]+m/--shm-size N/
+    s/ (--(cap|sec|cgr|tmp|shm|vol)|pagurus\/)/\n\1/g' <<< "$printed")
+if [ "$actual" != "$expected" ]; then
+    diff <(echo "$expected") <(echo "$actual") >&2 || true
+    echo "The flags of the outer container have changed (above). A new one needs its reason in docs/security.md, and a line here." >&2
+    exit 1
+fi
+if grep -qiE -- '--privileged|--cap-add[ =](ALL|CAP_ALL)|--pid[ =]host|--network[ =]host|--device\b' <<< "$printed"; then
+    echo "image/outer prints a flag that it may never use: $printed" >&2
+    exit 1
+fi
+while read -r word; do
+    grep -qF "$word" docs/security.md || { echo "docs/security.md does not explain $word" >&2; exit 1; }
+done < <(grep -oE '[A-Z]+_[A-Z]+|[a-z]+=unconfined|/run:exec|--shm-size|--cgroupns|/var/lib/docker' <<< "$expected" | sort -u)
+echo "outer container: flags as documented"
