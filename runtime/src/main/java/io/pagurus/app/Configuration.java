@@ -1,0 +1,163 @@
+package io.pagurus.app;
+
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import java.io.IOException;
+import java.net.Inet4Address;
+import java.net.InetAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * How this runtime is set up, read from environment variables; {@code docs/cli.md} lists them.
+ *
+ * @param name of this outer container in reports
+ * @param port of the one network listener
+ * @param standby whether declared services are not brought up: this outer container waits for
+ *     migrations
+ * @param stateDirectory outlives the outer container when it is a volume
+ * @param runDirectory sockets and marks; a tmpfs
+ * @param stagingDirectory what arrives is staged here; a tmpfs
+ * @param advertised addresses for tickets, host:port; empty: this outer container's own
+ * @param apiToken what network clients of the API must show
+ * @param composeFile services declared by the operator; may be missing
+ * @param imageDirectory image archives to load at start; may be missing
+ */
+public record Configuration(
+    String name,
+    int port,
+    boolean standby,
+    Path stateDirectory,
+    Path runDirectory,
+    Path stagingDirectory,
+    List<String> advertised,
+    Optional<String> apiToken,
+    Path composeFile,
+    Path imageDirectory) {
+
+  /**
+   * Reads the environment.
+   *
+   * @throws MigrationException USAGE when a variable has a wrong value; the message names it
+   */
+  public static Configuration of(Map<String, String> environment) {
+    return new Configuration(
+        text(environment, "PAGURUS_NAME").orElseGet(Configuration::hostName),
+        port(environment),
+        standby(environment),
+        path(environment, "PAGURUS_STATE_DIR", "/var/lib/pagurus"),
+        path(environment, "PAGURUS_RUN_DIR", "/run/pagurus"),
+        path(environment, "PAGURUS_STAGING_DIR", "/dev/shm/pagurus"),
+        Arrays.stream(text(environment, "PAGURUS_ADVERTISE").orElse("").split(","))
+            .map(String::strip)
+            .filter(address -> !address.isEmpty())
+            .toList(),
+        text(environment, "PAGURUS_API_TOKEN_FILE").map(Configuration::token),
+        path(environment, "PAGURUS_COMPOSE_FILE", "/etc/pagurus/compose.yaml"),
+        path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"));
+  }
+
+  private static Optional<String> text(Map<String, String> environment, String name) {
+    return Optional.ofNullable(environment.get(name)).filter(value -> !value.isBlank());
+  }
+
+  private static Path path(Map<String, String> environment, String name, String fallback) {
+    return Path.of(text(environment, name).orElse(fallback));
+  }
+
+  private static int port(Map<String, String> environment) {
+    String text = text(environment, "PAGURUS_PORT").orElse("7070");
+    if (!text.matches("\\d{1,5}") || Integer.parseInt(text) > 65535) {
+      throw new MigrationException(
+          FailureCode.USAGE, "PAGURUS_PORT must be a port, 0 to 65535, not '%s'.".formatted(text));
+    }
+    return Integer.parseInt(text);
+  }
+
+  private static boolean standby(Map<String, String> environment) {
+    String role = text(environment, "PAGURUS_ROLE").orElse("active");
+    return switch (role) {
+      case "standby" -> true;
+      case "active" -> false;
+      default ->
+          throw new MigrationException(
+              FailureCode.USAGE,
+              "PAGURUS_ROLE must be active or standby, not '%s'.".formatted(role));
+    };
+  }
+
+  private static String token(String file) {
+    try {
+      String token = Files.readString(Path.of(file)).strip();
+      if (token.length() < 16) {
+        throw new MigrationException(
+            FailureCode.USAGE,
+            "The API token in %s (PAGURUS_API_TOKEN_FILE) has fewer than 16 characters."
+                .formatted(file));
+      }
+      return token;
+    } catch (IOException e) {
+      throw new MigrationException(
+          FailureCode.USAGE, "PAGURUS_API_TOKEN_FILE: %s cannot be read.".formatted(file), e);
+    }
+  }
+
+  private static String hostName() {
+    try {
+      return Files.readString(Path.of("/proc/sys/kernel/hostname")).strip();
+    } catch (IOException e) {
+      return "unknown";
+    }
+  }
+
+  /**
+   * Where peers reach this runtime: what the operator advertises, else every global address that
+   * this outer container had before the inner engine made its bridges.
+   *
+   * @param listening the port that is bound
+   */
+  public List<String> addresses(int listening) {
+    if (!advertised.isEmpty()) {
+      return advertised.stream()
+          .map(address -> address.matches(".*:\\d+") ? address : address + ":" + listening)
+          .toList();
+    }
+    try {
+      return NetworkInterface.networkInterfaces()
+          .filter(network -> !isInner(network))
+          .flatMap(NetworkInterface::inetAddresses)
+          .filter(address -> !address.isLoopbackAddress() && !address.isLinkLocalAddress())
+          .map(address -> format(address, listening))
+          .sorted()
+          .toList();
+    } catch (SocketException e) {
+      return List.of();
+    }
+  }
+
+  /** The inner engine's bridges and their ends: only inner containers reach those. */
+  private static boolean isInner(NetworkInterface network) {
+    String name = network.getName();
+    return name.startsWith("docker") || name.startsWith("br-") || name.startsWith("veth");
+  }
+
+  private static String format(InetAddress address, int port) {
+    String host = address.getHostAddress();
+    return address instanceof Inet4Address
+        ? host + ":" + port
+        : "[%s]:%d".formatted(host.replaceFirst("%.*", ""), port);
+  }
+
+  /** Without the token. */
+  @Override
+  public String toString() {
+    return "Configuration[name=%s, port=%d, standby=%s, state=%s, run=%s, staging=%s]"
+        .formatted(name, port, standby, stateDirectory, runDirectory, stagingDirectory);
+  }
+}

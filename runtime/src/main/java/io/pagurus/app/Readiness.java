@@ -1,0 +1,102 @@
+package io.pagurus.app;
+
+import io.pagurus.dind.EngineState;
+import io.pagurus.dind.EngineSupervisor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Ready = the inner engine answers and the declared services were handled. Also kept as the file
+ * {@code ready} in the run directory, for whoever waits without HTTP.
+ */
+final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Readiness.class);
+
+  /** Short, because a start waits for it. */
+  private static final Duration LOOK = Duration.ofMillis(20);
+
+  private final EngineSupervisor engine;
+  private final DeclaredServices declared;
+  private final Path mark;
+  private final Thread thread;
+
+  Readiness(EngineSupervisor engine, Configuration configuration) {
+    this.engine = engine;
+    this.declared = new DeclaredServices(configuration);
+    this.mark = configuration.runDirectory().resolve("ready");
+    // A platform thread: it waits for processes.
+    this.thread = Thread.ofPlatform().daemon().name("readiness").unstarted(this::watch);
+  }
+
+  void start() {
+    remove();
+    thread.start();
+  }
+
+  @Override
+  public boolean engineUp() {
+    return engine.isReady();
+  }
+
+  @Override
+  public List<String> missing() {
+    List<String> missing = new ArrayList<>();
+    switch (engine.state()) {
+      case EngineState.Ready ignored -> {}
+      case EngineState.Starting starting ->
+          missing.add("The inner engine is starting since %s.".formatted(starting.since()));
+      case EngineState.Failed failed ->
+          missing.add(
+              "The inner engine is down: %s Next start at %s."
+                  .formatted(failed.reason(), failed.nextStart()));
+      case EngineState.Stopped ignored -> missing.add("The inner engine was stopped.");
+    }
+    declared.pending().ifPresent(missing::add);
+    return missing;
+  }
+
+  private void watch() {
+    boolean marked = false;
+    try {
+      while (true) {
+        if (engine.isReady()) {
+          declared.bringUpOnce();
+        }
+        boolean ready = missing().isEmpty();
+        if (ready && !marked) {
+          Files.writeString(mark, "");
+          LOG.info("Ready");
+        } else if (!ready && marked) {
+          remove();
+          LOG.warn("No longer ready: {}", missing());
+        }
+        marked = ready;
+        Thread.sleep(LOOK);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt(); // closed
+    } catch (IOException e) {
+      LOG.error("Cannot write {}", mark, e);
+    }
+  }
+
+  private void remove() {
+    try {
+      Files.deleteIfExists(mark);
+    } catch (IOException e) {
+      LOG.warn("Cannot remove {}: {}", mark, e.getMessage());
+    }
+  }
+
+  @Override
+  public void close() {
+    thread.interrupt();
+    remove();
+  }
+}

@@ -1,0 +1,104 @@
+package io.pagurus.app;
+
+import io.pagurus.dind.EngineConfiguration;
+import io.pagurus.dind.EngineSupervisor;
+import io.pagurus.event.Events;
+import io.pagurus.http.Backend;
+import io.pagurus.http.Build;
+import io.pagurus.http.HttpApi;
+import io.pagurus.http.NetworkListener;
+import io.pagurus.trust.Identity;
+import io.pagurus.trust.TicketOffice;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.InstantSource;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Command;
+
+/** Wires the daemon by hand, in the order in which things start; they stop the other way round. */
+@Command(
+    name = "serve",
+    description = {
+      "Runs the runtime of this outer container until SIGTERM. Its entrypoint does this.",
+      "Settings come from PAGURUS_* environment variables, see docs/cli.md."
+    })
+final class Serve implements Callable<Integer> {
+  private static final Logger LOG = LoggerFactory.getLogger(Serve.class);
+
+  private final CountDownLatch stopRequested = new CountDownLatch(1);
+  private final CountDownLatch stopped = new CountDownLatch(1);
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    Configuration configuration = Configuration.of(System.getenv());
+    Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().name("stop").unstarted(this::stop));
+    try {
+      run(configuration);
+    } finally {
+      stopped.countDown();
+    }
+    return 0;
+  }
+
+  /** Lets the main thread stop in order, and the process end only then. */
+  private void stop() {
+    stopRequested.countDown();
+    try {
+      stopped.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void run(Configuration configuration) throws IOException, InterruptedException {
+    privateDirectory(configuration.runDirectory());
+    // The engine takes longest to start; everything else does so meanwhile.
+    try (var engine = EngineSupervisor.start(EngineConfiguration.standard())) {
+      Identity identity = Identity.loadOrCreate(configuration.stateDirectory());
+      var tickets =
+          new TicketOffice(
+              configuration.stateDirectory(), identity.fingerprint(), InstantSource.system());
+      var events = new Events();
+      var unwired = new Unwired();
+      var readiness = new Readiness(engine, configuration);
+
+      try (var listener =
+              new NetworkListener(
+                  configuration.port(),
+                  identity.serverContext(),
+                  unwired,
+                  configuration.runDirectory().resolve("network.sock"));
+          var api =
+              new HttpApi(
+                  configuration.runDirectory(),
+                  configuration.apiToken(),
+                  new Backend(
+                      configuration.name(),
+                      Build.current(),
+                      unwired,
+                      events,
+                      tickets,
+                      () -> configuration.addresses(listener.port()),
+                      readiness))) {
+        api.start();
+        listener.start();
+        readiness.start();
+        LOG.info("{} {} is up: {}", "pagurus", Build.current().version(), configuration);
+        stopRequested.await();
+        LOG.info("Stopping");
+        readiness.close();
+      }
+    }
+    LOG.info("Stopped");
+  }
+
+  private static void privateDirectory(Path directory) throws IOException {
+    Files.createDirectories(directory);
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
+  }
+}

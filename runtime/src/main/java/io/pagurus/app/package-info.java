@@ -1,0 +1,2 @@
+/** Configuration and wiring: the only package that names adapters. */
+package io.pagurus.app;

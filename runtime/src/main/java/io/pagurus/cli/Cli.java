@@ -1,0 +1,123 @@
+package io.pagurus.cli;
+
+import io.pagurus.http.Build;
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.TypeConversionException;
+
+/** Parses the command line and runs one command; exit codes are {@link FailureCode#exitCode()}. */
+public final class Cli {
+  private Cli() {}
+
+  /**
+   * Runs a command.
+   *
+   * @param serve makes the command that runs the daemon, which lies above this package
+   * @return the exit code
+   */
+  public static int run(String[] arguments, Supplier<Object> serve) {
+    return commandLine(arguments, serve).execute(arguments);
+  }
+
+  static CommandLine commandLine(String[] arguments, Supplier<Object> serve) {
+    Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+    commands.put("serve", serve);
+    commands.put("ps", PsCommand::new);
+    commands.put("check", CheckCommand::new);
+    commands.put("ticket", TicketCommand::new);
+    commands.put("migrate", MigrateCommand::new);
+    commands.put("status", StatusCommand::new);
+    commands.put("cancel", CancelCommand::new);
+    commands.put("history", HistoryCommand::new);
+    commands.put("inspect", InspectCommand::new);
+    commands.put("logs", LogsCommand::new);
+    commands.put("version", VersionCommand::new);
+
+    var line = new CommandLine(new Root());
+    String first = arguments.length == 0 ? "" : arguments[0];
+    if (commands.containsKey(first)) {
+      // Reading the annotations of all the others would double the start.
+      line.addSubcommand(first, commands.get(first).get());
+    } else {
+      commands.forEach((name, command) -> line.addSubcommand(name, command.get()));
+    }
+    line.registerConverter(Duration.class, checked(Units::duration));
+    line.setParameterExceptionHandler(Cli::misused);
+    line.setExecutionExceptionHandler((failure, command, parsed) -> failed(failure, command));
+    return line;
+  }
+
+  /** Lets the message of an IllegalArgumentException through, which Picocli would hide. */
+  private static <T> ITypeConverter<T> checked(ITypeConverter<T> converter) {
+    return text -> {
+      try {
+        return converter.convert(text);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    };
+  }
+
+  private static int misused(CommandLine.ParameterException failure, String[] arguments) {
+    CommandLine command = failure.getCommandLine();
+    PrintWriter err = command.getErr();
+    err.println("pagurus: " + failure.getMessage());
+    CommandLine.UnmatchedArgumentException.printSuggestions(failure, err);
+    err.printf("See `%s --help`.%n", command.getCommandSpec().qualifiedName());
+    return FailureCode.USAGE.exitCode();
+  }
+
+  private static int failed(Exception failure, CommandLine command) {
+    PrintWriter err = command.getErr();
+    FailureCode code =
+        failure instanceof MigrationException known ? known.code() : FailureCode.INTERNAL;
+    err.println(
+        code == FailureCode.INTERNAL && !(failure instanceof MigrationException)
+            ? "pagurus: Failed by a bug: %s. PAGURUS_DEBUG=1 shows where.".formatted(failure)
+            : "pagurus: " + failure.getMessage());
+    if ("1".equals(System.getenv("PAGURUS_DEBUG"))) {
+      failure.printStackTrace(err);
+    }
+    return code.exitCode();
+  }
+
+  @Command(
+      name = "pagurus",
+      mixinStandardHelpOptions = true,
+      scope = CommandLine.ScopeType.INHERIT,
+      versionProvider = Version.class,
+      usageHelpAutoWidth = true,
+      synopsisSubcommandLabel = "COMMAND",
+      description = "Moves a running container, state intact, to another outer container.",
+      footer = {
+        "",
+        "Exit codes: 0 done, 2 usage, 3 not found, 4 not migratable, 5 peer unreachable,",
+        "6 unauthorized, 7 incompatible peer, 8 no room, 9 busy, 10 cancelled, 11 timeout,",
+        "12 dump failed, 13 transfer failed, 14 restore failed, 15 in doubt,",
+        "16 runtime or engine unavailable, 17 protocol, 70 a bug."
+      })
+  private static final class Root implements Runnable {
+    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+    @Override
+    public void run() {
+      throw new CommandLine.ParameterException(spec.commandLine(), "Which command?");
+    }
+  }
+
+  private static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"pagurus " + Build.current().version()};
+    }
+  }
+}

@@ -1,0 +1,182 @@
+package io.pagurus.cli;
+
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "migrate",
+    description = {
+      "Moves a running service, state intact, to the runtime that issued the ticket.",
+      "Progress goes to stderr, the result to stdout. Ctrl-C cancels; the service then goes on here."
+    })
+final class MigrateCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+  @Mixin private Output output = new Output();
+
+  @Parameters(paramLabel = "SERVICE", description = "Name or id of a running service.")
+  private String service = "";
+
+  @Option(
+      names = "--to",
+      required = true,
+      paramLabel = "TICKET|@FILE|-",
+      description =
+          "The destination's ticket, from `pagurus ticket` there. It is a secret and `ps` shows arguments: @FILE reads it from a file, - from stdin.")
+  private String to = "";
+
+  @Option(
+      names = "--strategy",
+      paramLabel = "NAME",
+      description = "When memory travels (default: stop-and-copy).")
+  private Optional<String> strategy = Optional.empty();
+
+  @Option(
+      names = "--timeout",
+      paramLabel = "DURATION",
+      description = "Gives up after this total time, for instance 90s or 5m.")
+  private Optional<Duration> timeout = Optional.empty();
+
+  @Option(
+      names = "--bandwidth",
+      paramLabel = "RATE",
+      description = "Sends at most this much per second, for instance 50MiB or 500Mbit.")
+  private Optional<String> bandwidth = Optional.empty();
+
+  @Option(names = "--dry-run", description = "Only checks both sides; touches nothing.")
+  private boolean dryRun;
+
+  @Option(
+      names = "--skip-bind",
+      paramLabel = "PATH",
+      description = "A bind mount, by its path in the service, that may stay behind; repeatable.")
+  private List<String> skipBinds = List.of();
+
+  @Override
+  public Integer call() throws IOException {
+    boolean json = output.json();
+    PrintWriter out = spec.commandLine().getOut();
+    PrintWriter err = spec.commandLine().getErr();
+    ApiClient api = ApiClient.ofThisContainer();
+    Node answer = Node.parse(api.post("/v1/migrations", request()));
+    if (dryRun) {
+      return result(answer, json, out, err);
+    }
+
+    String path = "/v1/migrations/" + answer.text("id");
+    Progress progress = Progress.on(err);
+    try (var _ = new Interruption(() -> cancel(api, path, progress))) {
+      api.follow(
+          path + "/events",
+          status -> {
+            progress.show(status);
+            return !status.has("outcome");
+          });
+      progress.end();
+      Node status = Node.parse(api.get(path));
+      if (!status.has("report")) {
+        throw new MigrationException(
+            FailureCode.ENGINE_UNAVAILABLE,
+            "The runtime ended while it migrated %s. Once it is back, `pagurus inspect %s` tells how it ended."
+                .formatted(service, answer.text("id")));
+      }
+      return result(status.get("report"), json, out, err);
+    }
+  }
+
+  private Node request() throws IOException {
+    Map<String, Node> request = new LinkedHashMap<>();
+    request.put("service", Node.of(service));
+    request.put("to", Node.of(ticket()));
+    strategy.ifPresent(name -> request.put("strategy", Node.of(name)));
+    timeout.ifPresent(limit -> request.put("timeout_ms", Node.of(limit.toMillis())));
+    bandwidth.ifPresent(
+        rate -> request.put("bandwidth_bytes_per_second", Node.of(bytesPerSecond(rate))));
+    request.put("dry_run", Node.of(dryRun));
+    request.put("skip_binds", Node.of(skipBinds.stream().map(Node::of).toList()));
+    return Node.of(request);
+  }
+
+  private long bytesPerSecond(String rate) {
+    try {
+      return Units.bytesPerSecond(rate);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), "--bandwidth: " + e.getMessage(), e);
+    }
+  }
+
+  private String ticket() throws IOException {
+    if (to.equals("-")) {
+      var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+      return lastLine(in.lines().toList(), "stdin");
+    }
+    if (to.startsWith("@")) {
+      Path file = Path.of(to.substring(1));
+      if (!Files.isReadable(file)) {
+        throw new MigrationException(
+            FailureCode.USAGE, "The ticket file %s cannot be read.".formatted(file));
+      }
+      return lastLine(Files.readAllLines(file), file.toString());
+    }
+    return to;
+  }
+
+  /** All of what {@code pagurus ticket} printed may come: the ticket is its last line. */
+  private static String lastLine(List<String> lines, String source) {
+    return lines.reversed().stream()
+        .filter(line -> !line.isBlank())
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new MigrationException(
+                    FailureCode.USAGE, "There is no ticket in %s.".formatted(source)))
+        .strip();
+  }
+
+  private static void cancel(ApiClient api, String path, Progress progress) {
+    try {
+      api.delete(path);
+      progress.note("Cancelling; the service goes on at the source.");
+    } catch (MigrationException e) {
+      progress.note("Not cancelled: " + e.getMessage());
+    }
+  }
+
+  private static int result(Node report, boolean json, PrintWriter out, PrintWriter err) {
+    if (json) {
+      out.println(report.json());
+    } else if (!report.has("error")) {
+      Summary.print(report, out);
+    }
+    if (!report.has("error")) {
+      return 0;
+    }
+    Node error = report.get("error");
+    err.println("pagurus: " + error.text("message"));
+    return Arrays.stream(FailureCode.values())
+        .filter(code -> code.name().equals(error.text("code")))
+        .findFirst()
+        .orElse(FailureCode.INTERNAL)
+        .exitCode();
+  }
+}

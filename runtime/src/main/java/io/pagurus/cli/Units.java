@@ -1,0 +1,70 @@
+package io.pagurus.cli;
+
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Amounts as people write and read them. */
+final class Units {
+  private static final Pattern AMOUNT = Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*([A-Za-z]*)");
+
+  private static final Map<String, Long> MILLIS =
+      Map.of("ms", 1L, "s", 1000L, "m", 60_000L, "h", 3_600_000L, "d", 86_400_000L);
+
+  private static final Map<String, Double> BYTES =
+      Map.ofEntries(
+          Map.entry("", 1.0),
+          Map.entry("B", 1.0),
+          Map.entry("kB", 1e3),
+          Map.entry("MB", 1e6),
+          Map.entry("GB", 1e9),
+          Map.entry("KiB", 0x1p10),
+          Map.entry("MiB", 0x1p20),
+          Map.entry("GiB", 0x1p30),
+          Map.entry("kbit", 1e3 / 8),
+          Map.entry("Mbit", 1e6 / 8),
+          Map.entry("Gbit", 1e9 / 8));
+
+  private Units() {}
+
+  /** Reads {@code 90s}, {@code 15m}, {@code 1.5h}. */
+  static Duration duration(String text) {
+    Matcher amount = AMOUNT.matcher(text.strip());
+    if (!amount.matches() || !MILLIS.containsKey(amount.group(2))) {
+      throw new IllegalArgumentException(
+          "'%s' is no duration; write for instance 500ms, 90s, 15m, 2h or 1d".formatted(text));
+    }
+    return Duration.ofMillis(
+        Math.round(Double.parseDouble(amount.group(1)) * MILLIS.get(amount.group(2))));
+  }
+
+  /** Reads {@code 50MiB}, {@code 1Gbit/s}, bytes per second. */
+  static long bytesPerSecond(String text) {
+    Matcher amount = AMOUNT.matcher(text.strip().replaceFirst("/s$", ""));
+    if (!amount.matches() || !BYTES.containsKey(amount.group(2))) {
+      throw new IllegalArgumentException(
+          "'%s' is no bandwidth; write for instance 50MiB, 100MB or 500Mbit (per second)"
+              .formatted(text));
+    }
+    return Math.round(Double.parseDouble(amount.group(1)) * BYTES.get(amount.group(2)));
+  }
+
+  static String bytes(long bytes) {
+    if (bytes < 1024) {
+      return bytes + " B";
+    }
+    double amount = bytes;
+    int unit = -1;
+    while (amount >= 1024 && unit < 3) {
+      amount /= 1024;
+      unit++;
+    }
+    return String.format(Locale.ROOT, "%.1f %ciB", amount, "KMGT".charAt(unit));
+  }
+
+  static String millis(long millis) {
+    return millis < 10_000 ? millis + " ms" : String.format(Locale.ROOT, "%.1f s", millis / 1000.0);
+  }
+}

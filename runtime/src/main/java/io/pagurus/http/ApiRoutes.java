@@ -1,0 +1,227 @@
+package io.pagurus.http;
+
+import io.helidon.http.HeaderNames;
+import io.helidon.http.Method;
+import io.helidon.http.Status;
+import io.helidon.webserver.http.Handler;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import io.pagurus.model.MigrationRequest;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.trust.Ticket;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** The REST API under {@code /v1}, as {@code openapi.json} describes it. */
+final class ApiRoutes {
+  /** A request is a ticket and a few options. */
+  private static final int MAX_BODY = 1 << 20;
+
+  private static final Duration DEFAULT_VALIDITY = Duration.ofMinutes(15);
+  private static final int DEFAULT_LOG_LINES = 100;
+  private static final int MAX_LOG_LINES = 100_000;
+
+  private final Backend backend;
+  private final EventStream events;
+
+  ApiRoutes(Backend backend) {
+    this.backend = backend;
+    this.events = new EventStream(backend);
+  }
+
+  /** One operation. */
+  record Route(Method method, String path, Handler handler) {}
+
+  /** All operations; a table, so that a test can compare it with the OpenAPI document. */
+  List<Route> routes() {
+    return List.of(
+        new Route(Method.GET, "/v1/services", this::services),
+        new Route(Method.GET, "/v1/services/{name}/logs", this::log),
+        new Route(Method.POST, "/v1/migrations", this::begin),
+        new Route(Method.GET, "/v1/migrations", this::migrations),
+        new Route(Method.GET, "/v1/migrations/{id}", this::migration),
+        new Route(Method.DELETE, "/v1/migrations/{id}", this::cancel),
+        new Route(Method.GET, "/v1/migrations/{id}/events", this::eventsOfOne),
+        new Route(Method.GET, "/v1/events", this::eventsOfAll),
+        new Route(Method.GET, "/v1/capabilities", this::capabilities),
+        new Route(Method.POST, "/v1/tickets", this::ticket),
+        new Route(Method.GET, "/v1/version", this::version),
+        new Route(Method.GET, "/v1/openapi.json", this::openapi));
+  }
+
+  private void services(ServerRequest request, ServerResponse response) {
+    send(response, backend.migrations().services());
+  }
+
+  private void log(ServerRequest request, ServerResponse response) {
+    int lines = number(request, "lines", DEFAULT_LOG_LINES, MAX_LOG_LINES);
+    send(response, backend.migrations().log(parameter(request, "name"), lines));
+  }
+
+  private void begin(ServerRequest request, ServerResponse response) {
+    MigrationRequest wanted = Json.read(body(request), MigrationRequest.class);
+    if (wanted.dryRun() || flag(request, "dry_run")) {
+      send(response, backend.migrations().dryRun(wanted));
+      return;
+    }
+    String id = backend.migrations().begin(wanted);
+    response.status(Status.ACCEPTED_202).header(HeaderNames.LOCATION, "/v1/migrations/" + id);
+    send(response, Map.of("id", id));
+  }
+
+  private void migrations(ServerRequest request, ServerResponse response) {
+    send(response, backend.migrations().list());
+  }
+
+  private void migration(ServerRequest request, ServerResponse response) {
+    send(response, find(parameter(request, "id")));
+  }
+
+  private void cancel(ServerRequest request, ServerResponse response) {
+    response.status(Status.ACCEPTED_202);
+    send(response, backend.migrations().cancel(parameter(request, "id")));
+  }
+
+  private void eventsOfOne(ServerRequest request, ServerResponse response) {
+    String id = parameter(request, "id");
+    var _ = find(id);
+    events.followOne(id, response);
+  }
+
+  private void eventsOfAll(ServerRequest request, ServerResponse response) {
+    events.followAll(response);
+  }
+
+  private void capabilities(ServerRequest request, ServerResponse response) {
+    send(response, backend.migrations().capabilities());
+  }
+
+  /** What {@code POST /v1/tickets} takes; every field may be missing. */
+  record TicketRequest(
+      Optional<Long> validForMs, Optional<String> service, List<String> addresses) {
+    TicketRequest {
+      validForMs = validForMs == null ? Optional.empty() : validForMs;
+      service = service == null ? Optional.empty() : service;
+      addresses = addresses == null ? List.of() : List.copyOf(addresses);
+    }
+  }
+
+  /** What it answers; {@code ticket} is the only place where the secret appears. */
+  record TicketResponse(
+      String ticket,
+      String id,
+      Instant expiresAt,
+      List<String> addresses,
+      String fingerprint,
+      Optional<String> service) {
+    static TicketResponse of(Ticket ticket) {
+      return new TicketResponse(
+          ticket.text(),
+          ticket.id(),
+          ticket.expiresAt(),
+          ticket.addresses(),
+          ticket.fingerprint(),
+          ticket.service());
+    }
+  }
+
+  private void ticket(ServerRequest request, ServerResponse response) {
+    TicketRequest wanted = Json.read(body(request), TicketRequest.class);
+    Ticket ticket =
+        backend
+            .tickets()
+            .issue(
+                wanted.validForMs().map(Duration::ofMillis).orElse(DEFAULT_VALIDITY),
+                wanted.service(),
+                wanted.addresses().isEmpty() ? backend.addresses().get() : wanted.addresses());
+    response.status(Status.CREATED_201);
+    send(response, TicketResponse.of(ticket));
+  }
+
+  private void version(ServerRequest request, ServerResponse response) {
+    send(
+        response,
+        Map.of(
+            "name", backend.name(),
+            "version", backend.build().version(),
+            "java", backend.build().java(),
+            "pid", ProcessHandle.current().pid()));
+  }
+
+  private void openapi(ServerRequest request, ServerResponse response) {
+    try (InputStream document = ApiRoutes.class.getResourceAsStream("/openapi.json")) {
+      response.header(HeaderNames.CONTENT_TYPE, "application/json").send(document.readAllBytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read openapi.json", e);
+    }
+  }
+
+  private MigrationStatus find(String id) {
+    return backend
+        .migrations()
+        .find(id)
+        .orElseThrow(
+            () ->
+                new MigrationException(
+                    FailureCode.NOT_FOUND,
+                    "There is no migration %s here. See `pagurus history`.".formatted(id)));
+  }
+
+  private static void send(ServerResponse response, Object body) {
+    response.header(HeaderNames.CONTENT_TYPE, "application/json").send(Json.bytes(body));
+  }
+
+  private static String parameter(ServerRequest request, String name) {
+    return request.path().pathParameters().get(name);
+  }
+
+  private static boolean flag(ServerRequest request, String name) {
+    return request.query().contains(name)
+        && !request.query().first(name).orElse("").equals("false");
+  }
+
+  private static int number(ServerRequest request, String name, int fallback, int max) {
+    String text = request.query().first(name).orElse(Integer.toString(fallback));
+    try {
+      int number = Integer.parseInt(text);
+      if (number >= 0 && number <= max) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // Said below, as for a number out of range.
+    }
+    throw new MigrationException(
+        FailureCode.USAGE,
+        "Parameter %s must be a number from 0 to %d, not '%s'.".formatted(name, max, text));
+  }
+
+  private static byte[] body(ServerRequest request) {
+    if (!request.content().hasEntity()) {
+      return new byte[] {'{', '}'};
+    }
+    try {
+      byte[] body = request.content().inputStream().readNBytes(MAX_BODY + 1);
+      if (body.length > MAX_BODY) {
+        throw new BodyTooLarge(MAX_BODY);
+      }
+      return body;
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read the request's body", e);
+    }
+  }
+
+  /** Answered with 413. */
+  static final class BodyTooLarge extends RuntimeException {
+    BodyTooLarge(int limit) {
+      super("The request's body is larger than %d bytes.".formatted(limit));
+    }
+  }
+}

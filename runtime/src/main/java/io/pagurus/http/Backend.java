@@ -1,0 +1,22 @@
+package io.pagurus.http;
+
+import io.pagurus.event.Events;
+import io.pagurus.migration.Migrations;
+import io.pagurus.trust.TicketOffice;
+import java.util.List;
+import java.util.function.Supplier;
+
+/**
+ * Everything that the API asks.
+ *
+ * @param name of the outer container
+ * @param addresses where peers reach this runtime, host:port, for tickets that name none
+ */
+public record Backend(
+    String name,
+    Build build,
+    Migrations migrations,
+    Events events,
+    TicketOffice tickets,
+    Supplier<List<String>> addresses,
+    Readiness readiness) {}

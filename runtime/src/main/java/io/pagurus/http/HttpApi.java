@@ -1,0 +1,209 @@
+package io.pagurus.http;
+
+import io.helidon.http.HeaderNames;
+import io.helidon.webserver.WebServer;
+import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The HTTP API on two Unix sockets: {@code api.sock} answers everything to whoever may open it;
+ * {@code network.sock} is what {@link NetworkListener} relays to, and answers only {@code /healthz}
+ * without the API token.
+ */
+public final class HttpApi implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(HttpApi.class);
+  private static final String NETWORK = "network";
+
+  private final Path local;
+  private final Path network;
+  private final Backend backend;
+  private final Optional<String> token;
+  private final Metrics metrics;
+  private final WebServer server;
+
+  /**
+   * @param runDirectory where the sockets are created; mode 0700, for the sockets' own mode is set
+   *     only after they exist
+   * @param token that network clients must show; empty: they get nothing but {@code /healthz}
+   */
+  public HttpApi(Path runDirectory, Optional<String> token, Backend backend) {
+    this.local = runDirectory.resolve("api.sock");
+    this.network = runDirectory.resolve("network.sock");
+    this.token = token;
+    this.backend = backend;
+    this.metrics = new Metrics(backend);
+    this.server =
+        WebServer.builder()
+            .shutdownHook(false)
+            .shutdownGracePeriod(Duration.ofMillis(200))
+            .bindAddress(UnixDomainSocketAddress.of(local))
+            .routing(routing(false))
+            .putSocket(
+                NETWORK,
+                socket ->
+                    socket
+                        .shutdownGracePeriod(Duration.ofMillis(200))
+                        .bindAddress(UnixDomainSocketAddress.of(network))
+                        .routing(routing(true)))
+            .build();
+  }
+
+  /**
+   * Begins to answer.
+   *
+   * @throws MigrationException BUSY when another runtime already does
+   */
+  public void start() {
+    List.of(local, network).forEach(HttpApi::removeLeftOver);
+    server.start();
+    try {
+      for (Path socket : List.of(local, network)) {
+        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot restrict access to the API's socket", e);
+    }
+    LOG.info("API answers on {}", local);
+  }
+
+  /** Where {@link NetworkListener} relays HTTP connections to. */
+  public Path networkSocket() {
+    return network;
+  }
+
+  private static void removeLeftOver(Path socket) {
+    if (answers(socket)) {
+      throw new MigrationException(
+          FailureCode.BUSY, "Another runtime already answers on %s.".formatted(socket));
+    }
+    try {
+      Files.deleteIfExists(socket); // a killed runtime leaves the file
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot remove %s".formatted(socket), e);
+    }
+  }
+
+  private static boolean answers(Path socket) {
+    try {
+      SocketChannel.open(UnixDomainSocketAddress.of(socket)).close();
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private HttpRouting.Builder routing(boolean guarded) {
+    HttpRouting.Builder routing = HttpRouting.builder();
+    if (guarded) {
+      routing.addFilter(
+          (chain, request, response) -> {
+            if (request.path().path().equals("/healthz") || hasToken(request)) {
+              chain.proceed();
+            } else {
+              new ApiError(
+                      FailureCode.UNAUTHORIZED,
+                      "This needs credentials: the header `Authorization: Bearer TOKEN` with the token that PAGURUS_API_TOKEN_FILE configures, or the socket inside the outer container.")
+                  .send(response);
+            }
+          });
+    }
+    routing
+        .get("/healthz", (request, response) -> text(response, "ok"))
+        .get("/readyz", this::ready)
+        .get(
+            "/metrics",
+            (request, response) ->
+                response
+                    .header(HeaderNames.CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
+                    .send(metrics.scrape()));
+    List<ApiRoutes.Route> routes = new ApiRoutes(backend).routes();
+    routes.forEach(route -> routing.route(route.method(), route.path(), route.handler()));
+    routes.stream()
+        .map(ApiRoutes.Route::path)
+        .distinct()
+        .forEach(path -> routing.any(path, HttpApi::wrongMethod));
+    routing.any(HttpApi::unknownPath);
+    routing.error(
+        MigrationException.class,
+        (request, response, failure) -> ApiError.of(failure).send(response));
+    routing.error(
+        ApiRoutes.BodyTooLarge.class,
+        (request, response, failure) ->
+            new ApiError(FailureCode.USAGE, failure.getMessage())
+                .send(response.header(HeaderNames.CONNECTION, "close"), 413));
+    routing.error(
+        RuntimeException.class,
+        (request, response, failure) -> {
+          LOG.error("{} {} failed", request.prologue().method(), request.path().path(), failure);
+          new ApiError(
+                  FailureCode.INTERNAL,
+                  "Pagurus failed by a bug: %s. The runtime's log has the details."
+                      .formatted(failure))
+              .send(response);
+        });
+    return routing;
+  }
+
+  private boolean hasToken(ServerRequest request) {
+    String authorization = request.headers().first(HeaderNames.AUTHORIZATION).orElse("");
+    return token
+        .map(expected -> "Bearer " + expected)
+        .filter(expected -> MessageDigest.isEqual(utf8(expected), utf8(authorization)))
+        .isPresent();
+  }
+
+  private static byte[] utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private void ready(ServerRequest request, ServerResponse response) {
+    List<String> missing = backend.readiness().missing();
+    response
+        .status(missing.isEmpty() ? 200 : 503)
+        .header(HeaderNames.CONTENT_TYPE, "application/json")
+        .send(Json.bytes(Map.of("ready", missing.isEmpty(), "missing", missing)));
+  }
+
+  private static void wrongMethod(ServerRequest request, ServerResponse response) {
+    new ApiError(
+            FailureCode.USAGE,
+            "%s does not take %s; see /v1/openapi.json."
+                .formatted(request.path().path(), request.prologue().method()))
+        .send(response, 405);
+  }
+
+  private static void unknownPath(ServerRequest request, ServerResponse response) {
+    new ApiError(
+            FailureCode.NOT_FOUND,
+            "There is no %s; see /v1/openapi.json.".formatted(request.path().path()))
+        .send(response);
+  }
+
+  private static void text(ServerResponse response, String text) {
+    response.header(HeaderNames.CONTENT_TYPE, "text/plain").send(text + "\n");
+  }
+
+  @Override
+  public void close() {
+    server.stop();
+    metrics.close();
+  }
+}

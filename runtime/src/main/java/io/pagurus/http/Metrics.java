@@ -1,0 +1,125 @@
+package io.pagurus.http;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.Timer;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.pagurus.event.Events;
+import io.pagurus.model.MigrationReport;
+import io.pagurus.model.MigrationStatus;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryMXBean;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/** What Prometheus scrapes, in base units; the names are documented in {@code docs/http-api.md}. */
+final class Metrics implements AutoCloseable {
+  private final PrometheusMeterRegistry registry =
+      new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+  private final Events.Subscription ends;
+  private final Thread counting;
+
+  Metrics(Backend backend) {
+    Gauge.builder("pagurus.engine.up", backend, b -> b.readiness().engineUp() ? 1 : 0)
+        .description("Whether the inner engine answers")
+        .register(registry);
+    Gauge.builder("pagurus.ready", backend, b -> b.readiness().missing().isEmpty() ? 1 : 0)
+        .description("Whether this runtime takes migrations")
+        .register(registry);
+    Gauge.builder("pagurus.migrations.running", backend, Metrics::running)
+        .description("Migrations that have not ended, both roles")
+        .register(registry);
+    Gauge.builder("pagurus.build.info", () -> 1)
+        .tag("version", backend.build().version())
+        .description("Constant 1; the label tells the version")
+        .register(registry);
+    MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
+    Gauge.builder("jvm.memory.used", memory, m -> m.getHeapMemoryUsage().getUsed())
+        .tag("area", "heap")
+        .baseUnit("bytes")
+        .register(registry);
+    Gauge.builder("jvm.memory.used", memory, m -> m.getNonHeapMemoryUsage().getUsed())
+        .tag("area", "nonheap")
+        .baseUnit("bytes")
+        .register(registry);
+    ends = backend.events().subscribeAll();
+    counting = Thread.ofVirtual().name("metrics").start(this::countEnds);
+  }
+
+  private static double running(Backend backend) {
+    return backend.migrations().list().stream().filter(status -> !status.ended()).count();
+  }
+
+  String scrape() {
+    return registry.scrape();
+  }
+
+  private void countEnds() {
+    try {
+      while (true) {
+        ends.next(Duration.ofDays(1)).filter(MigrationStatus::ended).ifPresent(this::count);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt(); // closed
+    }
+  }
+
+  private void count(MigrationStatus status) {
+    Optional<MigrationReport> report = status.report();
+    String strategy = report.map(ended -> ended.strategy().label()).orElse("unknown");
+    Counter.builder("pagurus.migrations")
+        .description("Ended migrations")
+        .tags(
+            Tags.of("role", status.role().name().toLowerCase(Locale.ROOT))
+                .and("strategy", strategy)
+                .and("outcome", status.outcome().orElseThrow().label()))
+        .register(registry)
+        .increment();
+    report.ifPresent(ended -> count(ended, strategy));
+  }
+
+  private void count(MigrationReport report, String strategy) {
+    if (report.downtimeMillis() > 0) {
+      Timer.builder("pagurus.migration.downtime")
+          .description("From the freeze to the first instruction at the destination")
+          .tag("strategy", strategy)
+          .register(registry)
+          .record(Duration.ofMillis(report.downtimeMillis()));
+    }
+    Map<String, Long> bytes =
+        Map.of(
+            "memory", report.bytesMemory(),
+            "files", report.bytesFiles(),
+            "images", report.bytesImages(),
+            "sent", report.bytesSent());
+    bytes.forEach(
+        (kind, count) ->
+            DistributionSummary.builder("pagurus.migration")
+                .description("Bytes moved per migration, by kind; sent is after compression")
+                .baseUnit("bytes")
+                .tag("kind", kind)
+                .register(registry)
+                .record(count));
+    report
+        .phases()
+        .forEach(
+            (phase, millis) ->
+                Timer.builder("pagurus.migration.phase")
+                    .description("Time per phase; phases in the downtime window overlap")
+                    .tag("phase", phase)
+                    .register(registry)
+                    .record(Duration.ofMillis(millis)));
+  }
+
+  @Override
+  public void close() {
+    counting.interrupt();
+    ends.close();
+    registry.close();
+  }
+}
