@@ -14,10 +14,15 @@ rm -f /var/lib/dpkg/info/*.preinst /var/lib/dpkg/info/*.prerm /var/lib/dpkg/info
 dpkg --purge --force-depends --force-remove-essential --force-remove-protected $unwanted >/dev/null 2>&1
 ldconfig
 
-# The inner engine starts containers through the v2 shim alone, and Compose is a plugin.
-rm -f /usr/bin/ctr /usr/bin/containerd-shim /usr/bin/containerd-shim-runc-v1 /usr/bin/docker-compose /usr/bin/pzstd
-# Programs whose libraries went with the packages above.
+# The inner engine starts containers through the v2 shim alone.
+rm -f /usr/bin/ctr /usr/bin/containerd-shim /usr/bin/containerd-shim-runc-v1 /usr/bin/pzstd
+# Most outer containers never use Compose: it is unpacked at first use, by a plugin of the same name.
+mkdir -p /usr/lib/pagurus
+zstd -q -9 -T0 --rm /usr/libexec/docker/cli-plugins/docker-compose -o /usr/lib/pagurus/docker-compose.zst
+rm -f /usr/bin/docker-compose
+# Programs whose libraries went with the packages above, and libraries that no program here uses.
 rm -f /usr/sbin/update-passwd /usr/sbin/arpd /usr/bin/lslogins
+rm -f /usr/lib/*/libssl.so.* /usr/lib/*/libmvec.so.* /usr/lib/*/libpanelw.so.* /usr/lib/*/libmenuw.so.* /usr/lib/*/libformw.so.*
 rm -rf /usr/lib/*/gconv /usr/lib/*/krb5 /usr/lib/*/perl* /usr/lib/*/security
 
 # Documentation of packages that dpkg unpacked before it knew better, and everything for a host that boots.
