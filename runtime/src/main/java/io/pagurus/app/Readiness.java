@@ -18,8 +18,10 @@ import org.slf4j.LoggerFactory;
 final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Readiness.class);
 
-  /** Short, because a start waits for it. */
-  private static final Duration LOOK = Duration.ofMillis(20);
+  /** Short while a start waits for it. */
+  private static final Duration LOOK_UNREADY = Duration.ofMillis(20);
+
+  private static final Duration LOOK_READY = Duration.ofSeconds(1);
 
   private final EngineSupervisor engine;
   private final DeclaredServices declared;
@@ -77,7 +79,7 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
           LOG.warn("No longer ready: {}", missing());
         }
         marked = ready;
-        Thread.sleep(LOOK);
+        Thread.sleep(ready ? LOOK_READY : LOOK_UNREADY);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt(); // closed

@@ -70,7 +70,7 @@ final class Serve implements Callable<Integer> {
       try (var listener =
               new NetworkListener(
                   configuration.port(),
-                  identity.serverContext(),
+                  identity,
                   unwired,
                   configuration.runDirectory().resolve("network.sock"));
           var api =

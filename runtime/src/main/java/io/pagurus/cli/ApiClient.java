@@ -30,12 +30,6 @@ final class ApiClient {
     this.socket = socket;
   }
 
-  /** The socket of the runtime in this outer container. */
-  static ApiClient ofThisContainer() {
-    String directory = System.getenv().getOrDefault("PAGURUS_RUN_DIR", "/run/pagurus");
-    return new ApiClient(Path.of(directory, "api.sock"));
-  }
-
   byte[] get(String path) {
     return request("GET", path, Optional.empty());
   }

@@ -15,17 +15,21 @@ import picocli.CommandLine.Spec;
       "The service goes on at the source."
     })
 final class CancelCommand implements Callable<Integer> {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
 
   @Parameters(paramLabel = "MIGRATION", description = "Id of a migration.")
   private String id = "";
 
+  CancelCommand(ApiClient api) {
+    this.api = api;
+  }
+
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     boolean json = output.json();
-    ApiClient api = ApiClient.ofThisContainer();
     String path = "/v1/migrations/" + Paths.segment(id);
     api.delete(path);
     api.follow(path + "/events", status -> !status.has("outcome"));

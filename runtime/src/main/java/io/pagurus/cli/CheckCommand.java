@@ -16,14 +16,19 @@ import picocli.CommandLine.Spec;
 final class CheckCommand implements Callable<Integer> {
   private static final int SOMETHING_MISSING = 1;
 
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
+
+  CheckCommand(ApiClient api) {
+    this.api = api;
+  }
 
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     boolean json = output.json();
-    Node capabilities = Node.parse(ApiClient.ofThisContainer().get("/v1/capabilities"));
+    Node capabilities = Node.parse(api.get("/v1/capabilities"));
     if (json) {
       out.println(capabilities.json());
     } else {

@@ -4,6 +4,7 @@ import io.pagurus.http.Build;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -25,22 +26,24 @@ public final class Cli {
    * @return the exit code
    */
   public static int run(String[] arguments, Supplier<Object> serve) {
-    return commandLine(arguments, serve).execute(arguments);
+    Path directory = Path.of(System.getenv().getOrDefault("PAGURUS_RUN_DIR", "/run/pagurus"));
+    var api = new ApiClient(directory.resolve("api.sock"));
+    return commandLine(arguments, api, serve).execute(arguments);
   }
 
-  static CommandLine commandLine(String[] arguments, Supplier<Object> serve) {
+  static CommandLine commandLine(String[] arguments, ApiClient api, Supplier<Object> serve) {
     Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
     commands.put("serve", serve);
-    commands.put("ps", PsCommand::new);
-    commands.put("check", CheckCommand::new);
-    commands.put("ticket", TicketCommand::new);
-    commands.put("migrate", MigrateCommand::new);
-    commands.put("status", StatusCommand::new);
-    commands.put("cancel", CancelCommand::new);
-    commands.put("history", HistoryCommand::new);
-    commands.put("inspect", InspectCommand::new);
-    commands.put("logs", LogsCommand::new);
-    commands.put("version", VersionCommand::new);
+    commands.put("ps", () -> new PsCommand(api));
+    commands.put("check", () -> new CheckCommand(api));
+    commands.put("ticket", () -> new TicketCommand(api));
+    commands.put("migrate", () -> new MigrateCommand(api));
+    commands.put("status", () -> new StatusCommand(api));
+    commands.put("cancel", () -> new CancelCommand(api));
+    commands.put("history", () -> new HistoryCommand(api));
+    commands.put("inspect", () -> new InspectCommand(api));
+    commands.put("logs", () -> new LogsCommand(api));
+    commands.put("version", () -> new VersionCommand(api));
 
     var line = new CommandLine(new Root());
     String first = arguments.length == 0 ? "" : arguments[0];

@@ -9,15 +9,20 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "history", description = "Lists migrations that have ended, newest first.")
 final class HistoryCommand implements Runnable {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
+
+  HistoryCommand(ApiClient api) {
+    this.api = api;
+  }
 
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
     boolean json = output.json();
     List<Node> ended =
-        Node.parse(ApiClient.ofThisContainer().get("/v1/migrations")).items().stream()
+        Node.parse(api.get("/v1/migrations")).items().stream()
             .filter(status -> status.has("outcome"))
             .toList();
     if (json) {

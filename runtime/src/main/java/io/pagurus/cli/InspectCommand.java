@@ -9,18 +9,22 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "inspect", description = "Shows everything known about a migration.")
 final class InspectCommand implements Runnable {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
 
   @Parameters(paramLabel = "MIGRATION", description = "Id of a migration.")
   private String id = "";
 
+  InspectCommand(ApiClient api) {
+    this.api = api;
+  }
+
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
     boolean json = output.json();
-    Node status =
-        Node.parse(ApiClient.ofThisContainer().get("/v1/migrations/" + Paths.segment(id)));
+    Node status = Node.parse(api.get("/v1/migrations/" + Paths.segment(id)));
     if (json) {
       out.println(status.json());
     } else {

@@ -10,6 +10,7 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "logs", description = "Prints the last lines of a service's log.")
 final class LogsCommand implements Runnable {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
 
@@ -23,14 +24,17 @@ final class LogsCommand implements Runnable {
       description = "How many lines (default: ${DEFAULT-VALUE}).")
   private int lines = 100;
 
+  LogsCommand(ApiClient api) {
+    this.api = api;
+  }
+
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
     boolean json = output.json();
     Node log =
         Node.parse(
-            ApiClient.ofThisContainer()
-                .get("/v1/services/%s/logs?lines=%d".formatted(Paths.segment(service), lines)));
+            api.get("/v1/services/%s/logs?lines=%d".formatted(Paths.segment(service), lines)));
     if (json) {
       out.println(log.json());
     } else {

@@ -31,6 +31,7 @@ import picocli.CommandLine.Spec;
       "Progress goes to stderr, the result to stdout. Ctrl-C cancels; the service then goes on here."
     })
 final class MigrateCommand implements Callable<Integer> {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
 
@@ -72,12 +73,15 @@ final class MigrateCommand implements Callable<Integer> {
       description = "A bind mount, by its path in the service, that may stay behind; repeatable.")
   private List<String> skipBinds = List.of();
 
+  MigrateCommand(ApiClient api) {
+    this.api = api;
+  }
+
   @Override
   public Integer call() throws IOException {
     boolean json = output.json();
     PrintWriter out = spec.commandLine().getOut();
     PrintWriter err = spec.commandLine().getErr();
-    ApiClient api = ApiClient.ofThisContainer();
     Node answer = Node.parse(api.post("/v1/migrations", request()));
     if (dryRun) {
       return result(answer, json, out, err);
@@ -85,7 +89,7 @@ final class MigrateCommand implements Callable<Integer> {
 
     String path = "/v1/migrations/" + answer.text("id");
     Progress progress = Progress.on(err);
-    try (var _ = new Interruption(() -> cancel(api, path, progress))) {
+    try (var _ = new Interruption(() -> cancel(path, progress))) {
       api.follow(
           path + "/events",
           status -> {
@@ -153,7 +157,7 @@ final class MigrateCommand implements Callable<Integer> {
         .strip();
   }
 
-  private static void cancel(ApiClient api, String path, Progress progress) {
+  private void cancel(String path, Progress progress) {
     try {
       api.delete(path);
       progress.note("Cancelling; the service goes on at the source.");

@@ -9,14 +9,19 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "ps", description = "Lists the services here and whether they can migrate.")
 final class PsCommand implements Runnable {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
+
+  PsCommand(ApiClient api) {
+    this.api = api;
+  }
 
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
     boolean json = output.json();
-    Node services = Node.parse(ApiClient.ofThisContainer().get("/v1/services"));
+    Node services = Node.parse(api.get("/v1/services"));
     if (json) {
       out.println(services.json());
       return;

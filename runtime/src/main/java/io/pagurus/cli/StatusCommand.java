@@ -11,6 +11,7 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "status", description = "Shows running migrations, or one migration.")
 final class StatusCommand implements Runnable {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
 
@@ -20,11 +21,14 @@ final class StatusCommand implements Runnable {
       description = "Id of a migration (default: all that run).")
   private Optional<String> id = Optional.empty();
 
+  StatusCommand(ApiClient api) {
+    this.api = api;
+  }
+
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
     boolean json = output.json();
-    ApiClient api = ApiClient.ofThisContainer();
     if (id.isPresent()) {
       Node status = Node.parse(api.get("/v1/migrations/" + Paths.segment(id.get())));
       if (json) {

@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
       "The ticket stands alone on the last line. It is a secret: it works once, until it expires."
     })
 final class TicketCommand implements Runnable {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
 
@@ -43,6 +44,10 @@ final class TicketCommand implements Runnable {
           "Where the source reaches this runtime; may be repeated (default: PAGURUS_ADVERTISE, else all addresses of this outer container).")
   private List<String> addresses = List.of();
 
+  TicketCommand(ApiClient api) {
+    this.api = api;
+  }
+
   @Override
   public void run() {
     boolean json = output.json();
@@ -50,7 +55,7 @@ final class TicketCommand implements Runnable {
     request.put("valid_for_ms", Node.of(validFor.toMillis()));
     service.ifPresent(name -> request.put("service", Node.of(name)));
     request.put("addresses", Node.of(addresses.stream().map(Node::of).toList()));
-    Node ticket = Node.parse(ApiClient.ofThisContainer().post("/v1/tickets", Node.of(request)));
+    Node ticket = Node.parse(api.post("/v1/tickets", Node.of(request)));
 
     PrintWriter out = spec.commandLine().getOut();
     if (json) {

@@ -13,8 +13,13 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "version", description = "Prints the version of this command and of the runtime.")
 final class VersionCommand implements Runnable {
+  private final ApiClient api;
   @Spec private CommandSpec spec;
   @Mixin private Output output = new Output();
+
+  VersionCommand(ApiClient api) {
+    this.api = api;
+  }
 
   @Override
   public void run() {
@@ -37,9 +42,9 @@ final class VersionCommand implements Runnable {
             .orElse("no runtime answers here"));
   }
 
-  private static Optional<Node> runtime() {
+  private Optional<Node> runtime() {
     try {
-      return Optional.of(Node.parse(ApiClient.ofThisContainer().get("/v1/version")));
+      return Optional.of(Node.parse(api.get("/v1/version")));
     } catch (MigrationException e) {
       return Optional.empty(); // said in the output
     }

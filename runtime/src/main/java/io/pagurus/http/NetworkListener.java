@@ -1,6 +1,7 @@
 package io.pagurus.http;
 
 import io.pagurus.protocol.PeerEndpoint;
+import io.pagurus.trust.Identity;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -22,7 +23,6 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,7 +37,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class NetworkListener implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NetworkListener.class);
-  private static final String[] PROTOCOLS = {"TLSv1.3"};
 
   /** For TCP handshake to first bytes: a round trip or three, with room for a slow link. */
   static final Duration GREETING_LIMIT = Duration.ofSeconds(10);
@@ -46,7 +45,7 @@ public final class NetworkListener implements AutoCloseable {
   private static final int MAX_STRANGERS = 128;
 
   private final ServerSocket server;
-  private final SSLContext tls;
+  private final Identity identity;
   private final PeerEndpoint peers;
   private final Path httpSocket;
   private final Duration greetingLimit;
@@ -60,19 +59,19 @@ public final class NetworkListener implements AutoCloseable {
    * Binds the port; {@link #start} begins to accept.
    *
    * @param port 0 for any
-   * @param tls of this runtime's identity
+   * @param identity shown to clients
    * @param httpSocket where everything goes that is not a peer
    * @throws IOException when the port is taken
    */
-  public NetworkListener(int port, SSLContext tls, PeerEndpoint peers, Path httpSocket)
+  public NetworkListener(int port, Identity identity, PeerEndpoint peers, Path httpSocket)
       throws IOException {
-    this(port, tls, peers, httpSocket, GREETING_LIMIT);
+    this(port, identity, peers, httpSocket, GREETING_LIMIT);
   }
 
   NetworkListener(
-      int port, SSLContext tls, PeerEndpoint peers, Path httpSocket, Duration greetingLimit)
+      int port, Identity identity, PeerEndpoint peers, Path httpSocket, Duration greetingLimit)
       throws IOException {
-    this.tls = tls;
+    this.identity = identity;
     this.peers = peers;
     this.httpSocket = httpSocket;
     this.greetingLimit = greetingLimit;
@@ -137,9 +136,7 @@ public final class NetworkListener implements AutoCloseable {
     try {
       socket.setTcpNoDelay(true);
       socket.setKeepAlive(true);
-      secure = (SSLSocket) tls.getSocketFactory().createSocket(socket, null, true);
-      secure.setUseClientMode(false);
-      secure.setEnabledProtocols(PROTOCOLS);
+      secure = identity.secure(socket);
       in = new PushbackInputStream(secure.getInputStream(), Integer.BYTES);
       byte[] greeting = in.readNBytes(Integer.BYTES);
       in.unread(greeting);

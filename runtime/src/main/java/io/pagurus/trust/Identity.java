@@ -30,6 +30,7 @@ import java.util.regex.Pattern;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLSocket;
 import javax.net.ssl.X509ExtendedKeyManager;
 
 /**
@@ -56,10 +57,12 @@ public final class Identity {
 
   private final PrivateKey key;
   private final X509Certificate certificate;
+  private final SSLContext context;
 
   private Identity(PrivateKey key, X509Certificate certificate) {
     this.key = key;
     this.certificate = certificate;
+    this.context = context(key, certificate);
   }
 
   /**
@@ -158,8 +161,24 @@ public final class Identity {
     }
   }
 
-  /** For accepting TLS 1.3 connections under this identity; asks clients for no certificate. */
-  public SSLContext serverContext() {
+  X509Certificate certificate() {
+    return certificate;
+  }
+
+  /**
+   * The server side of TLS 1.3 over an accepted connection; asks the client for no certificate.
+   *
+   * @return a socket that shakes hands with the first read or write, and closes the plain one with
+   *     itself
+   */
+  public SSLSocket secure(Socket accepted) throws IOException {
+    var socket = (SSLSocket) context.getSocketFactory().createSocket(accepted, null, true);
+    socket.setUseClientMode(false);
+    Tls.configure(socket);
+    return socket;
+  }
+
+  private static SSLContext context(PrivateKey key, X509Certificate certificate) {
     try {
       var context = SSLContext.getInstance("TLSv1.3");
       context.init(new KeyManager[] {new OneKey(key, certificate)}, null, null);

@@ -10,6 +10,7 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -118,7 +119,7 @@ public record Ticket(
     try {
       byte[] bytes = Base64.getUrlDecoder().decode(line.substring(PREFIX.length()));
       return decode(bytes);
-    } catch (IOException | IllegalArgumentException | MigrationException e) {
+    } catch (IOException | IllegalArgumentException | DateTimeException | MigrationException e) {
       throw notATicket("It is damaged: was the whole line copied?");
     }
   }
