@@ -1,0 +1,128 @@
+package io.pagurus.criu;
+
+import static java.util.Objects.requireNonNull;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * The files of one checkpoint.
+ *
+ * @param images what CRIU calls the images directory
+ * @param work where CRIU leaves its logs and statistics; often the same
+ */
+public record CheckpointDirectory(Path images, Path work) {
+  private static final Pattern PAGEMAP = Pattern.compile("pagemap-([1-9][0-9]{0,8})\\.img");
+
+  private static final int PID = 1;
+  private static final int PARENT_PID = 2;
+  private static final int GROUP = 3;
+  private static final int SESSION = 4;
+  private static final int THREADS = 5;
+
+  public CheckpointDirectory {
+    requireNonNull(images, "images is null");
+    requireNonNull(work, "work is null");
+  }
+
+  /** A checkpoint with its logs and statistics beside its images. */
+  public CheckpointDirectory(Path directory) {
+    this(directory, directory);
+  }
+
+  /** The processes that have memory, as numbered in the images, ascending. */
+  public List<Integer> pids() throws IOException {
+    try (Stream<Path> files = Files.list(images)) {
+      return files
+          .map(file -> PAGEMAP.matcher(file.getFileName().toString()))
+          .filter(Matcher::matches)
+          .map(name -> Integer.valueOf(name.group(1)))
+          .sorted()
+          .toList();
+    }
+  }
+
+  /**
+   * The pages of one process.
+   *
+   * @throws CriuFormatException when the file is corrupt
+   * @throws java.nio.file.NoSuchFileException when the process has none
+   */
+  public PagemapFile pagemap(int pid) throws IOException {
+    return PagemapFile.read(pagemapFile(pid));
+  }
+
+  Path pagemapFile(int pid) {
+    return images.resolve("pagemap-%d.img".formatted(pid));
+  }
+
+  Path pagesFile(int pagesId) {
+    return images.resolve("pages-%s.img".formatted(Integer.toUnsignedString(pagesId)));
+  }
+
+  /**
+   * @throws CriuFormatException when the file is corrupt
+   */
+  public Inventory inventory() throws IOException {
+    return Inventory.read(images.resolve("inventory.img"));
+  }
+
+  /**
+   * The process tree, root first, parents before children.
+   *
+   * @throws CriuFormatException when the file is corrupt or has no process
+   */
+  public List<CheckpointedProcess> processes() throws IOException {
+    Path file = images.resolve("pstree.img");
+    List<CheckpointedProcess> processes = new ArrayList<>();
+    for (Message entry : ImageFile.read(file, ImageType.PSTREE)) {
+      processes.add(
+          new CheckpointedProcess(
+              (int) entry.required(PID),
+              (int) entry.required(PARENT_PID),
+              (int) entry.required(GROUP),
+              (int) entry.required(SESSION),
+              entry.numbers(THREADS).stream().map(Long::intValue).toList()));
+    }
+    if (processes.isEmpty()) {
+      throw new CriuFormatException("Cannot read %s: it names no process".formatted(file));
+    }
+    return processes;
+  }
+
+  /**
+   * The pid of the tree's root, as numbered in the images.
+   *
+   * @throws CriuFormatException when the process tree is corrupt
+   */
+  public int rootPid() throws IOException {
+    return processes().getFirst().pid();
+  }
+
+  /**
+   * CRIU's own figures about the dump under CRIU's own names ({@code frozen_time}, {@code
+   * pages_written}, ...; times in microseconds), empty when CRIU wrote none.
+   *
+   * @throws CriuFormatException when the file is corrupt
+   */
+  public SequencedMap<String, Long> dumpStatistics() throws IOException {
+    return Statistics.dump(work);
+  }
+
+  /**
+   * CRIU's own figures about the restore ({@code forking_time}, {@code restore_time}, {@code
+   * pages_restored}, ...; times in microseconds), empty when CRIU wrote none.
+   *
+   * @throws CriuFormatException when the file is corrupt
+   */
+  public SequencedMap<String, Long> restoreStatistics() throws IOException {
+    return Statistics.restore(work);
+  }
+}

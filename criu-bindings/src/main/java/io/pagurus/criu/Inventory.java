@@ -1,0 +1,28 @@
+package io.pagurus.criu;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What CRIU says about a whole checkpoint: {@code inventory.img}; source: {@code
+ * images/inventory.proto}.
+ *
+ * @param imageVersion 2 since CRIU 1.6
+ * @param runId names CRIU's run and with it its network lock rules; told by CRIU 4.1 and later
+ */
+public record Inventory(int imageVersion, Optional<String> runId) {
+  private static final int IMAGE_VERSION = 1;
+  private static final int RUN_ID = 13;
+
+  static Inventory read(Path file) throws IOException {
+    List<Message> messages = ImageFile.read(file, ImageType.INVENTORY);
+    if (messages.size() != 1) {
+      throw new CriuFormatException(
+          "Cannot read %s: %d entries, one expected".formatted(file, messages.size()));
+    }
+    Message entry = messages.getFirst();
+    return new Inventory((int) entry.required(IMAGE_VERSION), entry.text(RUN_ID));
+  }
+}

@@ -1,0 +1,68 @@
+package io.pagurus.criu;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.SequencedMap;
+
+/**
+ * CRIU's own figures about a dump or a restore, under CRIU's own names: times in microseconds,
+ * amounts in pages. Source: {@code images/stats.proto} and {@code criu/stats.c}.
+ */
+final class Statistics {
+  private static final int DUMP = 1;
+  private static final int RESTORE = 2;
+
+  private static final List<String> DUMP_FIELDS =
+      List.of(
+          "freezing_time",
+          "frozen_time",
+          "memdump_time",
+          "memwrite_time",
+          "pages_scanned",
+          "pages_skipped_parent",
+          "pages_written",
+          "irmap_resolve",
+          "pages_lazy",
+          "page_pipes",
+          "page_pipe_bufs",
+          "shpages_scanned",
+          "shpages_skipped_parent",
+          "shpages_written");
+
+  private static final List<String> RESTORE_FIELDS =
+      List.of(
+          "pages_compared", "pages_skipped_cow", "forking_time", "restore_time", "pages_restored");
+
+  private Statistics() {}
+
+  static SequencedMap<String, Long> dump(Path workDirectory) throws IOException {
+    return read(workDirectory.resolve("stats-dump"), DUMP, DUMP_FIELDS);
+  }
+
+  static SequencedMap<String, Long> restore(Path workDirectory) throws IOException {
+    return read(workDirectory.resolve("stats-restore"), RESTORE, RESTORE_FIELDS);
+  }
+
+  private static SequencedMap<String, Long> read(Path file, int kind, List<String> names)
+      throws IOException {
+    SequencedMap<String, Long> statistics = new LinkedHashMap<>();
+    if (Files.notExists(file)) {
+      return statistics;
+    }
+    for (Message entry : ImageFile.read(file, ImageType.STATS)) {
+      for (Message values : entry.messages(kind)) {
+        for (int field = 1; field <= names.size(); field++) {
+          OptionalLong value = values.number(field);
+          if (value.isPresent()) {
+            statistics.put(names.get(field - 1), value.getAsLong());
+          }
+        }
+      }
+    }
+    return statistics;
+  }
+}

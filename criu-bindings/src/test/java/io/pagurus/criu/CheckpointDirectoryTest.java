@@ -1,0 +1,117 @@
+package io.pagurus.criu;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The golden bytes are what CRIU 4.2.1 wrote. */
+class CheckpointDirectoryTest {
+  @TempDir private Path directory;
+  private CheckpointDirectory checkpoint;
+
+  @BeforeEach
+  void nameACheckpoint() {
+    checkpoint = new CheckpointDirectory(directory);
+  }
+
+  private void file(String name, String hex) throws IOException {
+    Files.write(directory.resolve(name), Hex.bytes(hex));
+  }
+
+  @Test
+  void pidsAreThoseWithPagemaps() throws IOException {
+    for (String name :
+        List.of(
+            "pagemap-43.img",
+            "pagemap-1.img",
+            "pagemap-shmem-7.img",
+            "pagemap-2.img.new",
+            "pagemap-99999999999.img",
+            "pages-1.img")) {
+      file(name, "");
+    }
+    assertEquals(List.of(1, 43), checkpoint.pids());
+  }
+
+  @Test
+  void theInventoryIsRead() throws IOException {
+    file(
+        "inventory.img",
+        "16313158 4e000000 0802 1001 1a18 080110011801200128013002380340044806500758086005"
+            + "2001 2801 3000 5800 6200 6a24"
+            + "34306431373631312d346339382d343936352d393137662d663135336438663766643666");
+    assertEquals(
+        new Inventory(2, Optional.of("40d17611-4c98-4965-917f-f153d8f7fd6f")),
+        checkpoint.inventory());
+  }
+
+  @Test
+  void theProcessTreeIsRead() throws IOException {
+    file(
+        "pstree.img",
+        "19435654 30302750 0a000000 082b 1000 182b 202b 282b"
+            + "0c000000 082c 102b 182b 202b 282c 282d");
+    assertEquals(
+        List.of(
+            new CheckpointedProcess(43, 0, 43, 43, List.of(43)),
+            new CheckpointedProcess(44, 43, 43, 43, List.of(44, 45))),
+        checkpoint.processes());
+    assertEquals(43, checkpoint.rootPid());
+  }
+
+  @Test
+  void anEmptyProcessTreeIsATypedFailure() throws IOException {
+    file("pstree.img", "19435654 30302750");
+    assertThrows(CriuFormatException.class, checkpoint::rootPid);
+  }
+
+  @Test
+  void dumpStatisticsBearCriusOwnNames() throws IOException {
+    file(
+        "stats-dump",
+        "40591055 06330957 29000000 0a27 08bf01 108dd208 18b78508 20fdbe07 289a9901 3000"
+            + "38cd9801 4000 4800 5008 5808 6000 6800 7000");
+    Map<String, Long> statistics = checkpoint.dumpStatistics();
+    assertEquals(191, statistics.get("freezing_time"));
+    assertEquals(141_581, statistics.get("frozen_time"));
+    assertEquals(19_610, statistics.get("pages_scanned"));
+    assertEquals(19_533, statistics.get("pages_written"));
+    assertEquals(0, statistics.get("pages_lazy"));
+    assertEquals(14, statistics.size());
+  }
+
+  @Test
+  void restoreStatisticsBearCriusOwnNames() throws IOException {
+    file("stats-restore", "40591055 06330957 0e000000 120c 0801 1002 1803 20e807 28cd01");
+    assertEquals(
+        Map.of(
+            "pages_compared", 1L,
+            "pages_skipped_cow", 2L,
+            "forking_time", 3L,
+            "restore_time", 1_000L,
+            "pages_restored", 205L),
+        checkpoint.restoreStatistics());
+  }
+
+  @Test
+  void statisticsThatWereNeverWrittenAreEmpty() throws IOException {
+    assertTrue(checkpoint.dumpStatistics().isEmpty());
+    assertTrue(checkpoint.restoreStatistics().isEmpty());
+  }
+
+  @Test
+  void corruptStatisticsAreATypedFailure() throws IOException {
+    file("stats-dump", "40591055 06330957 04000000 0a27 08bf");
+    assertThrows(CriuFormatException.class, checkpoint::dumpStatistics);
+  }
+}
