@@ -1,5 +1,5 @@
 /*
- * Preloaded into criu where the outer container lacks CAP_SYS_RESOURCE: answers prlimit() for a process with another uid.
+ * Preloaded into criu where the outer container lacks CAP_SYS_RESOURCE: answers prlimit64 for a process with another uid.
  *
  * The kernel lets a process read the resource limits of another only when their uids agree or it holds CAP_SYS_RESOURCE
  * (kernel/sys.c, check_prlimit_permission), whereas /proc/PID/limits (proc_pid_limits(5)) shows the same figures to
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 /* First column of /proc/PID/limits, by RLIMIT_* number (fs/proc/base.c, lnames). */
 static const char *const names[] = {
@@ -53,19 +54,24 @@ static int read_limit(pid_t pid, unsigned int resource, struct rlimit64 *limit)
 	return result;
 }
 
-int prlimit64(pid_t pid, enum __rlimit_resource resource, const struct rlimit64 *new_limit, struct rlimit64 *old_limit)
+/*
+ * criu 4.2 makes this call through syscall(2) (criu/cr-dump.c, dump_task_rlimits; criu/include/prlimit.h). Every number comes
+ * by here; six arguments are passed on whatever the number, as glibc's own syscall() does, so <unistd.h>, which declares it
+ * variadic, stays out.
+ */
+long syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-	static int (*real)(pid_t, enum __rlimit_resource, const struct rlimit64 *, struct rlimit64 *);
-	int result, cause;
+	static long (*real)(long, long, long, long, long, long, long);
+	long result;
 
 	if (!real)
-		real = dlsym(RTLD_NEXT, "prlimit64");
-	result = real(pid, resource, new_limit, old_limit);
-	if (result == 0 || errno != EPERM || new_limit || !old_limit)
+		real = (long (*)(long, long, long, long, long, long, long))dlsym(RTLD_NEXT, "syscall");
+	result = real(number, a, b, c, d, e, f);
+	/* prlimit64(pid a, resource b, new limit c, old limit d) */
+	if (result == 0 || number != SYS_prlimit64 || errno != EPERM || c || !d)
 		return result;
-	cause = errno;
-	if (read_limit(pid, resource, old_limit) == 0)
+	if (read_limit(a, b, (struct rlimit64 *)d) == 0)
 		return 0;
-	errno = cause;
+	errno = EPERM;
 	return -1;
 }
