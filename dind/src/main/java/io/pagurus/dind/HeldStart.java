@@ -1,0 +1,213 @@
+package io.pagurus.dind;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A container start that waits inside the OCI runtime's {@code create}.
+ *
+ * <p>Everything that the engine does before it (mounts, addresses, network namespace, shim) is done
+ * while the service still runs at the source. The OCI runtime wrapper waits when it finds the
+ * container's directory below {@link #DIRECTORY}: it reads one line from the FIFO {@code go} there.
+ * {@code restore} makes it restore, {@code create} makes it an ordinary start, anything else, and a
+ * FIFO that closes because this process died, makes the start fail.
+ *
+ * <p>Until the start ends the engine holds the container's lock: {@code inspect}, {@code logs} and
+ * {@code stop} of this container block, {@code ps} and {@code network inspect} don't.
+ */
+public final class HeldStart implements AutoCloseable {
+  /** Where the OCI runtime wrapper looks for containers that must wait. */
+  public static final Path DIRECTORY = Path.of("/run/pagurus/restore");
+
+  /** An engine that fails a start cleans up mounts and network first. */
+  private static final Duration END_LIMIT = Duration.ofSeconds(30);
+
+  private final String containerId;
+  private final Path directory;
+  private final CompletableFuture<Void> started = new CompletableFuture<>();
+  private final CompletableFuture<Void> waiting = new CompletableFuture<>();
+  private final CompletableFuture<String> decision = new CompletableFuture<>();
+
+  private HeldStart(String containerId, Path directory) {
+    this.containerId = containerId;
+    this.directory = directory;
+  }
+
+  /**
+   * Begins the start of a created container and returns at once.
+   *
+   * @param restoreRoot {@link #DIRECTORY}, elsewhere only in tests
+   */
+  public static HeldStart begin(EngineApi engine, String containerId, Path restoreRoot) {
+    HeldStart held = new HeldStart(containerId, restoreRoot.resolve(containerId));
+    held.makeFifo();
+    // Platform threads: opening a FIFO would pin a virtual thread's carrier until someone reads.
+    Thread.ofPlatform().name("held-tell-" + containerId).daemon().start(held::tell);
+    Thread.ofPlatform().name("held-start-" + containerId).daemon().start(() -> held.start(engine));
+    return held;
+  }
+
+  public String containerId() {
+    return containerId;
+  }
+
+  /** The container's directory below {@link #DIRECTORY}; removed when this is closed. */
+  public Path directory() {
+    return directory;
+  }
+
+  /**
+   * Waits until the OCI runtime wrapper waits. From then on the container has its addresses.
+   *
+   * @throws EngineException when the start failed before
+   * @throws TimeoutException when neither happened within the limit
+   */
+  public void awaitWaiting(Duration limit) throws InterruptedException, TimeoutException {
+    CompletableFuture<?> first = CompletableFuture.anyOf(waiting, started);
+    await(first, limit);
+    if (started.isDone()) {
+      await(started, limit);
+    }
+  }
+
+  /** Lets the wrapper restore the container from a checkpoint. */
+  public void restore() {
+    decision.complete("restore");
+  }
+
+  /** Lets the container start like any other. */
+  public void create() {
+    decision.complete("create");
+  }
+
+  /** Makes the start fail. */
+  public void abort() {
+    decision.complete("abort");
+  }
+
+  /**
+   * Waits until the engine says that the container runs.
+   *
+   * @throws EngineException when the start failed; the message ends with the wrapper's words
+   */
+  public void awaitStarted(Duration limit) throws InterruptedException, TimeoutException {
+    await(started, limit);
+  }
+
+  /** Completes when the start has ended, exceptionally with an {@link EngineException}. */
+  public CompletableFuture<Void> started() {
+    return started.copy();
+  }
+
+  /**
+   * Aborts the start unless it was let go, waits for its end and removes the directory. The
+   * container stays.
+   *
+   * @throws EngineException when the start doesn't end; the directory stays then, since without it
+   *     the wrapper would start the service afresh
+   */
+  @Override
+  public void close() {
+    abort();
+    try {
+      started.handle((nothing, failure) -> true).get(END_LIMIT.toSeconds(), TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      throw new EngineException(0, "The start of " + containerId + " does not end");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new EngineException(0, "Interrupted while ending the start of " + containerId);
+    }
+    if (!Files.exists(directory)) {
+      return;
+    }
+    try (var files = Files.walk(directory)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot remove " + directory, e);
+    }
+  }
+
+  private void makeFifo() {
+    try {
+      Files.createDirectories(directory);
+      Process mkfifo =
+          new ProcessBuilder("mkfifo", "-m", "600", fifo().toString())
+              .redirectErrorStream(true)
+              .start();
+      String complaint = new String(mkfifo.getInputStream().readAllBytes(), US_ASCII);
+      if (mkfifo.waitFor() != 0) {
+        throw new IOException(complaint.strip());
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot make " + fifo(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new EngineException(0, "Interrupted while preparing the start of " + containerId);
+    }
+  }
+
+  private Path fifo() {
+    return directory.resolve("go");
+  }
+
+  /** The FIFO opens when the wrapper reads it, and stays open until there is something to read. */
+  private void tell() {
+    try (OutputStream fifo = new FileOutputStream(fifo().toFile())) {
+      waiting.complete(null);
+      fifo.write((decision.join() + "\n").getBytes(US_ASCII));
+    } catch (IOException e) {
+      // The wrapper is gone, so the start has failed, and `started` says why.
+      waiting.completeExceptionally(e);
+    }
+  }
+
+  private void start(EngineApi engine) {
+    try {
+      engine.start(containerId);
+      started.complete(null);
+    } catch (RuntimeException e) {
+      started.completeExceptionally(e);
+    } finally {
+      releaseTeller();
+    }
+  }
+
+  /** A start that failed before the wrapper ran leaves the teller without a reader: be one. */
+  private void releaseTeller() {
+    if (!waiting.isDone()) {
+      try (RandomAccessFile reader = new RandomAccessFile(fifo().toFile(), "rw")) {
+        waiting.join();
+        reader.getFD();
+      } catch (IOException e) {
+        // The directory is gone, so close() was here and nobody waits any more.
+      }
+    }
+  }
+
+  private static void await(CompletableFuture<?> future, Duration limit)
+      throws InterruptedException, TimeoutException {
+    try {
+      future.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof RuntimeException cause) {
+        throw cause;
+      }
+      throw new EngineException(0, "Held start failed: " + e.getCause().getMessage());
+    }
+  }
+}
