@@ -18,7 +18,7 @@ record Daemon(ProcessHandle process, boolean adopted) {
   /**
    * Finds a running program.
    *
-   * @param program its first argument must end with this path, since pids are used again
+   * @param program that process must run it, since pids are used again
    */
   static Optional<Daemon> running(Path pidFile, Path program) {
     try {
@@ -26,17 +26,16 @@ record Daemon(ProcessHandle process, boolean adopted) {
       String name = program.getFileName().toString();
       return ProcessHandle.of(pid)
           .filter(ProcessHandle::isAlive)
-          .filter(process -> programOf(pid).endsWith(name))
+          .filter(process -> commandLine(pid).contains(name))
           .map(process -> new Daemon(process, true));
     } catch (IOException | NumberFormatException e) {
       return Optional.empty();
     }
   }
 
-  private static String programOf(long pid) {
+  private static String commandLine(long pid) {
     try {
-      // NUL-separated arguments, proc(5).
-      return Files.readString(Path.of("/proc/" + pid + "/cmdline")).split("\0", -1)[0];
+      return Files.readString(Path.of("/proc/" + pid + "/cmdline"));
     } catch (IOException e) {
       return "";
     }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.github.dockerjava.transport.DockerHttpClient;
 import com.github.dockerjava.zerodep.ZerodepDockerHttpClient;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -17,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * The inner engine's HTTP API over its Unix socket, as raw JSON: docker-java's own commands drop
@@ -373,7 +375,7 @@ public final class EngineApi implements AutoCloseable {
         cause);
   }
 
-  private static <T> Optional<T> unlessMissing(java.util.function.Supplier<T> request) {
+  private static <T> Optional<T> unlessMissing(Supplier<T> request) {
     try {
       return Optional.of(request.get());
     } catch (EngineException e) {
@@ -394,7 +396,7 @@ public final class EngineApi implements AutoCloseable {
   }
 
   /** A response body that closes its response. */
-  private static final class Body extends java.io.FilterInputStream {
+  private static final class Body extends FilterInputStream {
     private final DockerHttpClient.Response response;
 
     Body(DockerHttpClient.Response response) {
