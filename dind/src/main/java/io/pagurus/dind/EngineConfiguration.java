@@ -2,6 +2,7 @@ package io.pagurus.dind;
 
 import static java.util.Objects.requireNonNull;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * How the inner engine is run.
@@ -23,8 +25,10 @@ import java.util.Optional;
  * @param ociRuntime wrapper around runc, registered as the default runtime {@code pagurus}; empty:
  *     the engine's own default
  * @param bridgeAddress address and prefix of the default bridge, for instance {@code
- *     172.31.0.1/16}; empty: the engine picks a free one. Inner containers keep their addresses
+ *     198.18.0.1/16}; empty: the engine picks a free one. Inner containers keep their addresses
  *     only between engines whose default bridges have the same subnet, so it should be set
+ * @param addressPools one subnet in CIDR notation for each network that is created without one, in
+ *     this order; empty: the engine's own, which clash with the networks of outer containers
  * @param userConfiguration the operator's daemon.json, whose settings win; may be missing
  * @param startLimit how long the engine may take until it answers
  * @param stopLimit how long it may take to end after SIGTERM before it is killed
@@ -39,6 +43,7 @@ public record EngineConfiguration(
     long logLimitBytes,
     Optional<Path> ociRuntime,
     Optional<String> bridgeAddress,
+    List<String> addressPools,
     Path userConfiguration,
     Duration startLimit,
     Duration stopLimit) {
@@ -49,6 +54,7 @@ public record EngineConfiguration(
     requireNonNull(stateDirectory, "stateDirectory is null");
     requireNonNull(socket, "socket is null");
     requireNonNull(log, "log is null");
+    addressPools = List.copyOf(addressPools);
   }
 
   /** What the wrapper image uses. */
@@ -62,10 +68,32 @@ public record EngineConfiguration(
         Path.of("/var/log/pagurus/dockerd.log"),
         16 << 20,
         Optional.of(Path.of("/usr/lib/pagurus/oci-runtime")),
-        Optional.of("172.31.0.1/16"),
+        Optional.of("198.18.0.1/16"),
+        addressPools(hostName()),
         Path.of("/etc/docker/daemon.json"),
         Duration.ofSeconds(60),
         Duration.ofSeconds(20));
+  }
+
+  /**
+   * The 256 networks of 198.19.0.0/16 with 8 bits, beginning at one that depends on the name. Like
+   * 198.18.0.0/16 it is set apart for tests of network equipment (RFC 2544), so hardly any outer
+   * network uses it. Every outer container begins elsewhere, so that a network can follow its
+   * service to a place that has made networks of its own.
+   */
+  static List<String> addressPools(String name) {
+    int first = Math.floorMod(name.hashCode() * 31, 256);
+    return IntStream.range(0, 256)
+        .mapToObj(i -> "198.19.%d.0/24".formatted((first + i) % 256))
+        .toList();
+  }
+
+  private static String hostName() {
+    try {
+      return Files.readString(Path.of("/proc/sys/kernel/hostname")).strip();
+    } catch (IOException e) {
+      return "";
+    }
   }
 
   Path containerdSocket() {
@@ -116,6 +144,10 @@ public record EngineConfiguration(
     json.put("containerd", containerdSocket().toString());
     json.put("shutdown-timeout", (int) Math.max(1, stopLimit.toSeconds() - 2));
     bridgeAddress.ifPresent(address -> json.put("bip", address));
+    if (!addressPools.isEmpty()) {
+      ArrayNode pools = json.putArray("default-address-pools");
+      addressPools.forEach(pool -> pools.addObject().put("base", pool).put("size", 24));
+    }
     ociRuntime.ifPresent(
         wrapper -> {
           json.putObject("runtimes").putObject("pagurus").put("path", wrapper.toString());

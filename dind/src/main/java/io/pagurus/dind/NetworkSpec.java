@@ -46,6 +46,14 @@ public record NetworkSpec(ObjectNode inspect) {
 
   /** What stands in the way of this network at an engine; empty when it is there or can be made. */
   public Optional<Blocker> blocker(EngineApi engine) {
+    return blocker(engine, Subnet.ofThisMachine());
+  }
+
+  /**
+   * @param outside the networks that the outer container itself is attached to: a bridge with one
+   *     of their addresses would cut it off
+   */
+  Optional<Blocker> blocker(EngineApi engine, List<Subnet> outside) {
     String driver = inspect.path("Driver").asText();
     if (!Set.of("bridge", "null").contains(driver)) {
       return Optional.of(
@@ -69,6 +77,15 @@ public record NetworkSpec(ObjectNode inspect) {
                         + " there or use another subnet.")
                     .formatted(
                         name(), words(inspect), network.path("Name").asText(), words(network))));
+      }
+    }
+    for (Subnet attached : outside) {
+      if (ipv4(inspect).stream().anyMatch(attached::overlaps)) {
+        return Optional.of(
+            new Blocker(
+                Blocker.Code.NETWORK_TAKEN,
+                "Network %s needs %s, but the destination's outer container itself is in %s."
+                    .formatted(name(), words(inspect), attached)));
       }
     }
     return Optional.empty();

@@ -2,6 +2,11 @@ package io.pagurus.dind;
 
 import static java.util.Objects.requireNonNull;
 
+import java.net.Inet4Address;
+import java.net.NetworkInterface;
+import java.net.SocketException;
+import java.util.List;
+
 /**
  * An IPv4 network.
  *
@@ -23,6 +28,25 @@ record Subnet(long first, int prefixLength) {
     return new Subnet(address & mask(prefixLength), prefixLength);
   }
 
+  /** The networks of all interfaces but the loopback; none when they can't be read. */
+  static List<Subnet> ofThisMachine() {
+    try {
+      return NetworkInterface.networkInterfaces()
+          .flatMap(network -> network.getInterfaceAddresses().stream())
+          .filter(address -> address.getAddress() instanceof Inet4Address)
+          .filter(address -> !address.getAddress().isLoopbackAddress())
+          .map(
+              address ->
+                  of(
+                      address.getAddress().getHostAddress()
+                          + "/"
+                          + address.getNetworkPrefixLength()))
+          .toList();
+    } catch (SocketException e) {
+      return List.of();
+    }
+  }
+
   long last() {
     return first | (~mask(prefixLength) & 0xffff_ffffL);
   }
@@ -33,6 +57,11 @@ record Subnet(long first, int prefixLength) {
 
   boolean overlaps(Subnet other) {
     return first <= other.last() && other.first <= last();
+  }
+
+  @Override
+  public String toString() {
+    return dotted(first) + "/" + prefixLength;
   }
 
   private static long mask(int prefixLength) {
@@ -52,7 +81,7 @@ record Subnet(long first, int prefixLength) {
     return number;
   }
 
-  static String dotted(long address) {
+  private static String dotted(long address) {
     return "%d.%d.%d.%d"
         .formatted(address >> 24 & 0xff, address >> 16 & 0xff, address >> 8 & 0xff, address & 0xff);
   }

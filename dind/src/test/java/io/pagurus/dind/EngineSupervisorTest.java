@@ -2,6 +2,7 @@ package io.pagurus.dind;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -145,6 +147,15 @@ class EngineSupervisorTest {
     assertEquals("pagurus", json.path("default-runtime").asText());
   }
 
+  @Test
+  void everyOuterContainerGivesItsNetworksOtherSubnets() {
+    var here = EngineConfiguration.addressPools("5f2c");
+    var there = EngineConfiguration.addressPools("9d01");
+    assertEquals(Set.copyOf(here), Set.copyOf(there));
+    assertEquals(256, Set.copyOf(here).size());
+    assertNotEquals(here.getFirst(), there.getFirst());
+  }
+
   private static void await(EngineSupervisor supervisor, Predicate<EngineState> wanted) {
     long deadline = System.nanoTime() + LIMIT.toNanos();
     while (!wanted.test(supervisor.state())) {
@@ -175,7 +186,8 @@ class EngineSupervisorTest {
         directory.resolve("log/dockerd.log"),
         1 << 20,
         Optional.of(Path.of("/wrapper")),
-        Optional.of("172.31.0.1/16"),
+        Optional.of("198.18.0.1/16"),
+        EngineConfiguration.addressPools("a"),
         directory.resolve("daemon.json"),
         LIMIT,
         Duration.ofSeconds(5));

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,13 +65,24 @@ class NetworkSpecTest {
   @Test
   void overlappingSubnetOfAnotherNetworkIsRefused() {
     fake.on("GET /networks", FakeEngine.array(network("wide", "10.0.0.0/8")));
-    assertTrue(BACK.blocker(api).orElseThrow().message().contains("wide"));
+    assertTrue(BACK.blocker(api, List.of()).orElseThrow().message().contains("wide"));
   }
 
   @Test
   void neighbouringSubnetIsFine() {
     fake.on("GET /networks", FakeEngine.array(network("next", "10.9.1.0/24")));
-    assertTrue(BACK.blocker(api).isEmpty());
+    assertTrue(BACK.blocker(api, List.of()).isEmpty());
+  }
+
+  @Test
+  void networkOfTheOuterContainerItselfIsRefused() {
+    fake.on("GET /networks", FakeEngine.array());
+    assertTrue(
+        BACK.blocker(api, List.of(Subnet.of("10.9.0.17/16")))
+            .orElseThrow()
+            .message()
+            .endsWith("is in 10.9.0.0/16."));
+    assertTrue(BACK.blocker(api, List.of(Subnet.of("10.10.0.17/16"))).isEmpty());
   }
 
   @Test
