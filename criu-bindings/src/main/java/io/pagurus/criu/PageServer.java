@@ -6,6 +6,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -65,7 +66,7 @@ public final class PageServer implements AutoCloseable {
    */
   public static PageServer start(PageSource source) throws IOException {
     requireNonNull(source, "source is null");
-    ServerSocketChannel listener = ServerSocketChannel.open();
+    ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.INET);
     try {
       listener.bind(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 0), 1);
       PageServer server = new PageServer(source, listener);
