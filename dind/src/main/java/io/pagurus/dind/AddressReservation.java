@@ -48,7 +48,9 @@ public final class AddressReservation {
   /** Removes placeholders that a killed runtime left behind. */
   public void sweep() {
     for (ObjectNode placeholder : engine.listLabelled(LABEL)) {
-      engine.remove(placeholder.path("Id").asText(), true, true);
+      String id = placeholder.path("Id").asText();
+      engine.remove(id, true, true);
+      HeldStart.remove(restoreRoot.resolve(id));
     }
   }
 

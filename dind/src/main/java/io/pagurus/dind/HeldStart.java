@@ -130,6 +130,11 @@ public final class HeldStart implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new EngineException(0, "Interrupted while ending the start of " + containerId);
     }
+    remove(directory);
+  }
+
+  /** Removes what a held start of a killed runtime left; its start has failed by then. */
+  static void remove(Path directory) {
     if (!Files.exists(directory)) {
       return;
     }

@@ -127,11 +127,13 @@ class AddressReservationTest {
   }
 
   @Test
-  void placeholdersOfAKilledRuntimeAreSwept() {
+  void placeholdersOfAKilledRuntimeAreSwept() throws IOException {
     String id = network.create("pagurus-placeholder-net-0");
+    Files.createDirectories(restoreRoot.resolve(id).resolve("more"));
     fake.on("GET /containers/json", FakeEngine.array(Json.object().put("Id", id)));
     reservation.sweep();
     assertEquals(List.of(), network.containers());
+    assertFalse(Files.exists(restoreRoot.resolve(id)));
   }
 
   private static InnerContainer container(String address, boolean fixed) {
