@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-expected='docker run --detach --pull never --name x
+expected='docker run --detach --pull never --name outer
 --cap-add SYS_ADMIN
 --cap-add NET_ADMIN
 --cap-add SYS_TIME
@@ -16,7 +16,7 @@ expected='docker run --detach --pull never --name x
 --volume /var/lib/docker
 pagurus/runtime:dev'
 
-printed=$(PAGURUS_IMAGE='' image/outer --print x)
+printed=$(PAGURUS_IMAGE='' image/outer --print outer)
 # What depends on the host is allowed only as image/outer documents it.
 actual=$(sed -E 's/ --cap-add SYS_RESOURCE\b//; s/ --security-opt (apparmor=unconfined|label=disable)\b//g; s/--shm-size [0-9]+m/--shm-size N/
     s/ (--(cap|sec|cgr|tmp|shm|vol)|pagurus\/)/\n\1/g' <<< "$printed")
@@ -30,6 +30,6 @@ if grep -qiE -- '--privileged|--cap-add[ =](ALL|CAP_ALL)|--pid[ =]host|--network
     exit 1
 fi
 while read -r word; do
-    grep -qF "$word" docs/security.md || { echo "docs/security.md does not explain $word" >&2; exit 1; }
+    grep -qF -- "$word" docs/security.md || { echo "docs/security.md does not explain $word" >&2; exit 1; }
 done < <(grep -oE '[A-Z]+_[A-Z]+|[a-z]+=unconfined|/run:exec|--shm-size|--cgroupns|/var/lib/docker' <<< "$expected" | sort -u)
 echo "outer container: flags as documented"
