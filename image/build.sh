@@ -60,10 +60,16 @@ runtime_dockerfile() {
     sed -n "s|^FROM base AS runtime\$|FROM $base|; /^FROM pagurus/,\$p" image/Dockerfile | sed 's|--from=build /out/||'
 }
 
+# What the runtime layer is made of, as one hash; the image carries it as a label.
+inputs() {
+    { echo "$base"; find image -type f -print0 | sort -z | xargs -0 sha256sum
+        sha256sum runtime/target/pagurus-runtime.jar runtime/target/lib/*.jar; } | sha256sum | cut -c1-16
+}
+
 build_image() {
     runtime_dockerfile > build/layer/Dockerfile
     # The classic builder needs no plugin and asks no registry about a local base.
-    DOCKER_BUILDKIT=0 docker build --quiet --tag "$image" build/layer
+    DOCKER_BUILDKIT=0 docker build --quiet --label "io.pagurus.inputs=$(inputs)" --tag "$image" build/layer
 }
 
 base_name
@@ -74,6 +80,8 @@ if jar_is_stale; then
     step "runtime jar (Maven)" image/mvn -q -B package -DskipTests -pl runtime -am
     touch runtime/target/pagurus-runtime.jar
 fi
-step "Java runtime and files" image/with-jdk image/assemble build/layer
-step "wrapper image" build_image
+if [ "$(docker image inspect --format '{{index .Config.Labels "io.pagurus.inputs"}}' "$image" 2>/dev/null)" != "$(inputs)" ]; then
+    step "Java runtime and files" image/with-jdk image/assemble build/layer
+    step "wrapper image" build_image
+fi
 docker image inspect --format '{{.Size}}' "$image" | awk -v image="$image" '{ printf "%s: %.0f MB unpacked\n", image, $1 / 1e6 }'
