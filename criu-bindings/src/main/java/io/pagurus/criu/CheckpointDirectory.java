@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.regex.Matcher;
@@ -110,10 +111,30 @@ public record CheckpointDirectory(Path images, Path work) {
    * CRIU's own figures about the dump under CRIU's own names ({@code frozen_time}, {@code
    * pages_written}, ...; times in microseconds), empty when CRIU wrote none.
    *
+   * <p>After a dump without private memory they are {@code pages_written} and {@code pages_lazy}
+   * alone, counted in the pagemaps: CRIU 4.2 sets its figures to zero when it starts to serve the
+   * pages ({@code cr_page_server()} in {@code criu/page-xfer.c} calls {@code init_stats()} again),
+   * which leaves zeros in the file, and a frozen time since 1970.
+   *
    * @throws CriuFormatException when the file is corrupt
    */
   public SequencedMap<String, Long> dumpStatistics() throws IOException {
-    return Statistics.dump(work);
+    SequencedMap<String, Long> statistics = Statistics.dump(work);
+    return Statistics.lostByCriu(statistics) ? countPages() : statistics;
+  }
+
+  private SequencedMap<String, Long> countPages() throws IOException {
+    long written = 0;
+    long lazy = 0;
+    for (int pid : pids()) {
+      PagemapFile pagemap = pagemap(pid);
+      written += pagemap.presentPages();
+      lazy += pagemap.absentPages();
+    }
+    SequencedMap<String, Long> pages = new LinkedHashMap<>();
+    pages.put("pages_written", written);
+    pages.put("pages_lazy", lazy);
+    return pages;
   }
 
   /**

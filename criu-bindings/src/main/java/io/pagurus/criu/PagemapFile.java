@@ -80,6 +80,11 @@ public record PagemapFile(int pagesId, List<PagemapEntry> entries) {
     ImageFile.write(file, ImageType.PAGEMAP, messages);
   }
 
+  /** How many pages lie in the pages file. */
+  public long presentPages() {
+    return entries.stream().filter(PagemapEntry::present).mapToLong(PagemapEntry::pages).sum();
+  }
+
   /** How many pages lie in no file and must be supplied by a {@link PageSource}. */
   public long absentPages() {
     return entries.stream().filter(PagemapEntry::absent).mapToLong(PagemapEntry::pages).sum();

@@ -47,6 +47,11 @@ final class Statistics {
     return read(workDirectory.resolve("stats-restore"), RESTORE, RESTORE_FIELDS);
   }
 
+  /** Whether CRIU forgot its figures before it wrote them: no real dump scans no page. */
+  static boolean lostByCriu(SequencedMap<String, Long> dump) {
+    return dump.getOrDefault("pages_scanned", 1L) == 0;
+  }
+
   private static SequencedMap<String, Long> read(Path file, int kind, List<String> names)
       throws IOException {
     SequencedMap<String, Long> statistics = new LinkedHashMap<>();

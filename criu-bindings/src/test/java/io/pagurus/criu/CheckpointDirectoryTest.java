@@ -110,6 +110,20 @@ class CheckpointDirectoryTest {
   }
 
   @Test
+  void figuresThatCriuForgotAreCountedInThePagemaps() throws IOException {
+    Message zeros = Message.empty().with(1, 0).with(2, 224_959_046).with(5, 0).with(7, 0);
+    ImageFile.write(
+        directory.resolve("stats-dump"), ImageType.STATS, List.of(Message.empty().with(1, zeros)));
+    new PagemapFile(
+            1,
+            List.of(
+                new PagemapEntry(0x1000, 3, PagemapEntry.PRESENT),
+                new PagemapEntry(0x8000, 1000, PagemapEntry.LAZY)))
+        .write(checkpoint.pagemapFile(43));
+    assertEquals(Map.of("pages_written", 3L, "pages_lazy", 1000L), checkpoint.dumpStatistics());
+  }
+
+  @Test
   void corruptStatisticsAreATypedFailure() throws IOException {
     file("stats-dump", "40591055 06330957 04000000 0a27 08bf");
     assertThrows(CriuFormatException.class, checkpoint::dumpStatistics);
