@@ -1,8 +1,13 @@
 package io.pagurus.http;
 
 import io.helidon.http.HeaderNames;
+import io.helidon.http.HeaderValues;
+import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.WebServer;
+import io.helidon.webserver.http.FilterChain;
 import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http.RoutingRequest;
+import io.helidon.webserver.http.RoutingResponse;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import io.pagurus.model.FailureCode;
@@ -111,7 +116,7 @@ public final class HttpApi implements AutoCloseable {
   }
 
   private HttpRouting.Builder routing(boolean guarded) {
-    HttpRouting.Builder routing = HttpRouting.builder();
+    HttpRouting.Builder routing = HttpRouting.builder().addFilter(HttpApi::closeWhenAsked);
     if (guarded) {
       routing.addFilter(
           (chain, request, response) -> {
@@ -160,6 +165,18 @@ public final class HttpApi implements AutoCloseable {
               .send(response);
         });
     return routing;
+  }
+
+  /**
+   * Helidon 4.5.0 answers {@code Connection: close} with the same header, but leaves closing to the
+   * client (Http1Connection.handle loops on); a client that reads to the end would wait for ever.
+   */
+  private static void closeWhenAsked(
+      FilterChain chain, RoutingRequest request, RoutingResponse response) {
+    chain.proceed();
+    if (request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)) {
+      throw new CloseConnectionException("As the client asked");
+    }
   }
 
   private boolean hasToken(ServerRequest request) {

@@ -1,0 +1,84 @@
+package io.pagurus.http;
+
+import io.pagurus.protocol.PeerEndpoint;
+import io.pagurus.trust.Identity;
+import io.pagurus.trust.TicketOffice;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/** The API and the listener over {@link FakeMigrations}, on a free port. */
+public final class TestRuntime implements AutoCloseable {
+  public static final String TOKEN = "a-token-of-the-test";
+
+  public final FakeMigrations migrations = new FakeMigrations();
+  public final Path directory;
+  public final Identity identity;
+  public final TicketOffice tickets;
+
+  /** What is missing to be ready. */
+  final List<String> missing = new CopyOnWriteArrayList<>();
+
+  final Backend backend;
+  final NetworkListener listener;
+  private final HttpApi api;
+
+  /** Without peers. */
+  public static TestRuntime start(Path directory) throws IOException {
+    return start(directory, (in, out, remote) -> {}, Optional.of(TOKEN), Duration.ofSeconds(10));
+  }
+
+  static TestRuntime start(
+      Path directory, PeerEndpoint peers, Optional<String> token, Duration greetingLimit)
+      throws IOException {
+    var runtime = new TestRuntime(directory, peers, token, greetingLimit);
+    runtime.api.start();
+    runtime.listener.start();
+    return runtime;
+  }
+
+  private TestRuntime(
+      Path directory, PeerEndpoint peers, Optional<String> token, Duration greetingLimit)
+      throws IOException {
+    this.directory = directory;
+    identity = Identity.loadOrCreate(directory);
+    tickets = new TicketOffice(directory, identity.fingerprint(), InstantSource.system());
+    var readiness =
+        new Readiness() {
+          @Override
+          public boolean engineUp() {
+            return missing.isEmpty();
+          }
+
+          @Override
+          public List<String> missing() {
+            return missing;
+          }
+        };
+    backend =
+        new Backend(
+            "here",
+            Build.current(),
+            migrations,
+            migrations.events,
+            tickets,
+            () -> List.of("192.0.2.7:7070"),
+            readiness);
+    api = new HttpApi(directory, token, backend);
+    listener = new NetworkListener(0, identity, peers, api.networkSocket(), greetingLimit);
+  }
+
+  Path socket() {
+    return directory.resolve("api.sock");
+  }
+
+  @Override
+  public void close() {
+    listener.close();
+    api.close();
+  }
+}
