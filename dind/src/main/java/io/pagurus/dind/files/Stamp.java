@@ -1,0 +1,46 @@
+package io.pagurus.dind.files;
+
+import static java.util.Objects.requireNonNull;
+
+/**
+ * What tells whether an entry changed since it was last looked at; taken before its content is
+ * read.
+ *
+ * @param changedNanos st_ctime since the epoch: whatever changes data, owner, mode, attributes or
+ *     links moves it, and no system call can set it back
+ * @param modifiedNanos st_mtime since the epoch
+ * @param sizeBytes st_size
+ * @param mode st_mode with its format bits
+ * @param links st_nlink
+ * @param device st_rdev as the C library encodes it, 0 for what is no device
+ * @param whiteout the entry hides what the lower layers have under its name
+ * @param exact the directory shows only what the tree has in it: it or one above is opaque, or the
+ *     tree is plain
+ */
+public record Stamp(
+    FileType type,
+    long inode,
+    long changedNanos,
+    long modifiedNanos,
+    long sizeBytes,
+    int mode,
+    int uid,
+    int gid,
+    int links,
+    long device,
+    boolean whiteout,
+    boolean exact) {
+
+  public Stamp {
+    requireNonNull(type, "type is null");
+  }
+
+  boolean directory() {
+    return type == FileType.DIRECTORY;
+  }
+
+  /** More than one name may be in the tree; the kernel shares whiteouts too, which says nothing. */
+  boolean linked() {
+    return links > 1 && !directory() && !whiteout;
+  }
+}

@@ -1,0 +1,121 @@
+package io.pagurus.dind.files;
+
+import static io.pagurus.dind.files.Posix.check;
+
+import io.pagurus.dind.files.TreeSnapshot.Node;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** Reads the stamps of a tree. A stamp is taken before what is below the entry is looked at. */
+final class TreeScan {
+  private static final Node[] NONE = {};
+
+  private final Posix posix;
+  private final FileTree tree;
+  private long fileSystem;
+
+  private TreeScan(Posix posix, FileTree tree) {
+    this.posix = posix;
+    this.tree = tree;
+  }
+
+  static TreeSnapshot scan(FileTree tree) {
+    try (Posix posix = new Posix()) {
+      return new TreeScan(posix, tree).run();
+    }
+  }
+
+  private TreeSnapshot run() {
+    long takenNanos = posix.fileClockNanos();
+    int fd = (int) check(posix.openRoot(tree.root().toString()), "open", tree.root().toString());
+    try {
+      check(posix.stat(fd, ""), "stat", "");
+      fileSystem = posix.status().fileSystem();
+      Node root = directory(fd, "", "", !tree.overlay());
+      return new TreeSnapshot(Optional.of(root), takenNanos);
+    } finally {
+      posix.close(fd);
+    }
+  }
+
+  private Node directory(int fd, String name, String path, boolean exactAbove) {
+    Interruption.check("scan", path);
+    check(posix.stat(fd, ""), "stat", path);
+    Status status = posix.status();
+    if (status.fileSystem() != fileSystem) {
+      throw new FileTreeException("scan", path, "another file system is mounted there");
+    }
+    boolean exact = exactAbove || (tree.overlay() && opaque(fd, path));
+    List<Node> children = new ArrayList<>();
+    for (String child : posix.names(fd, path)) {
+      entry(fd, child, Names.join(path, child), exact).ifPresent(children::add);
+    }
+    return new Node(name, stamp(status, path, false, exact), children.toArray(NONE));
+  }
+
+  private Optional<Node> entry(int parent, String name, String path, boolean exact) {
+    if (path.length() >= Posix.PATH_BYTES) {
+      throw new FileTreeException("scan", path, "its path is too long");
+    }
+    if (vanished(posix.stat(parent, name), path)) {
+      return Optional.empty();
+    }
+    Status status = posix.status();
+    FileType type = status.type(path);
+    if (type != FileType.DIRECTORY) {
+      boolean whiteout =
+          tree.overlay() && type == FileType.CHARACTER_DEVICE && status.device() == 0;
+      return Optional.of(new Node(name, stamp(status, path, whiteout, false), NONE));
+    }
+    int fd = posix.openDirectory(parent, name);
+    if (vanished(fd, path)) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(directory(fd, name, path, exact));
+    } finally {
+      posix.close(fd);
+    }
+  }
+
+  private static boolean vanished(int result, String path) {
+    return switch (-result) {
+      case Posix.ENOENT, Posix.ENOTDIR, Posix.ELOOP, Posix.ESTALE -> true;
+      default -> check(result, "scan", path) < 0;
+    };
+  }
+
+  /**
+   * Whether the directory hides what the lower layers have under its name: "trusted.overlay.opaque"
+   * is "y" (the kernel's Documentation/filesystems/overlayfs.rst).
+   */
+  private boolean opaque(int fd, String path) {
+    List<String> attributes = posix.attributeNames(fd, ".", path);
+    if (attributes.contains("trusted.overlay.redirect")) {
+      throw new FileTreeException(
+          "scan",
+          path,
+          "it was renamed in an overlay mounted with redirect_dir=on, which is not supported");
+    }
+    return attributes.contains("trusted.overlay.opaque")
+        && posix.attribute(fd, ".", "trusted.overlay.opaque") == 1
+        && posix.buffer().get(java.lang.foreign.ValueLayout.JAVA_BYTE, 0) == 'y';
+  }
+
+  private static Stamp stamp(Status status, String path, boolean whiteout, boolean exact) {
+    return new Stamp(
+        status.type(path),
+        status.inode(),
+        status.changed().totalNanos(),
+        status.modified().totalNanos(),
+        status.sizeBytes(),
+        status.mode(),
+        status.uid(),
+        status.gid(),
+        status.links(),
+        status.device(),
+        whiteout,
+        exact);
+  }
+}

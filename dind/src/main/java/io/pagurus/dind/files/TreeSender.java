@@ -1,0 +1,323 @@
+package io.pagurus.dind.files;
+
+import static io.pagurus.dind.files.Posix.check;
+
+import io.pagurus.dind.files.TreeSnapshot.Node;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+
+/**
+ * Writes the difference between two snapshots of a tree as a stream for {@link TreeReceiver}.
+ *
+ * <p>The tree may be in use. An entry is sent when its stamp differs from the one of the pass
+ * before; the stamp is older than the content that is read, so a change in between is seen by the
+ * next pass. An entry that is gone or replaced by the time of reading is left out and marked in the
+ * snapshot. Names that share an inode are sent as one file and links to it, all of them when one
+ * changed.
+ *
+ * <p>Removing and replacing entries changes the times of their directory at the receiver, so the
+ * record of a directory goes with whatever is sent of its direct children.
+ */
+public final class TreeSender {
+  private final Posix posix;
+  private final FileTree tree;
+  private final TreeSnapshot before;
+  private final Predicate<String> always;
+  private final RecordWriter out;
+  private final Set<Long> changedInodes = new HashSet<>();
+  private final Map<Long, String> sentInodes = new HashMap<>();
+  private long files;
+  private long bytes;
+  private long deleted;
+  private long skipped;
+
+  private TreeSender(
+      Posix posix, FileTree tree, TreeSnapshot before, Predicate<String> always, RecordWriter out) {
+    this.posix = posix;
+    this.tree = tree;
+    this.before = before;
+    this.always = always;
+    this.out = out;
+  }
+
+  /**
+   * Sends one pass.
+   *
+   * @param now the tree's latest scan
+   * @param before the snapshot that was sent last, {@link TreeSnapshot#empty()} for the first pass
+   * @param always paths (no leading slash) of files to be sent even if their stamps are equal: a
+   *     write through a shared mapping reaches ctime only when the kernel finds the page dirty
+   * @param out not closed; blocks of at most 256 KiB are written to it
+   * @throws IOException when the stream cannot be written
+   * @throws FileTreeException when the tree cannot be read, or the thread is interrupted
+   */
+  public static TreeStats send(
+      FileTree tree,
+      TreeSnapshot now,
+      TreeSnapshot before,
+      Predicate<String> always,
+      OutputStream out)
+      throws IOException {
+    try (Posix posix = new Posix()) {
+      RecordWriter writer = new RecordWriter(out);
+      TreeSender sender = new TreeSender(posix, tree, before, always, writer);
+      if (now.root().isPresent()) {
+        Node root = now.root().get();
+        sender.findChangedInodes(root, before.root(), "");
+        try (SourceDirectory directory = SourceDirectory.root(posix, tree.root())) {
+          sender.directory(directory, root, before.root(), "");
+        }
+      }
+      return sender.finish();
+    }
+  }
+
+  private TreeStats finish() throws IOException {
+    out.u8(Wire.END).u64(files).u64(bytes).finish();
+    return new TreeStats(files, bytes, deleted, skipped);
+  }
+
+  private void findChangedInodes(Node node, Optional<Node> old, String path) {
+    if (node.stamp().linked() && changed(node, old, path)) {
+      changedInodes.add(node.stamp().inode());
+    }
+    for (Node child : node.children()) {
+      findChangedInodes(child, child(old, child), Names.join(path, child.name()));
+    }
+  }
+
+  private boolean changed(Node node, Optional<Node> old, String path) {
+    Stamp stamp = node.stamp();
+    if (old.isEmpty() || old.get().missed()) {
+      return true;
+    }
+    Stamp oldStamp = old.get().stamp();
+    if (stamp.whiteout() && oldStamp.whiteout()) {
+      return false;
+    }
+    return !stamp.equals(oldStamp) || before.fresh(oldStamp) || always.test(path);
+  }
+
+  private boolean toSend(Node node, Optional<Node> old, String path) {
+    return changed(node, old, path)
+        || (node.stamp().linked() && changedInodes.contains(node.stamp().inode()));
+  }
+
+  private static Optional<Node> child(Optional<Node> parent, Node child) {
+    return parent.flatMap(node -> node.child(child.name()));
+  }
+
+  private void directory(SourceDirectory directory, Node now, Optional<Node> old, String path)
+      throws IOException {
+    Interruption.check("send", path);
+    boolean changed = changed(now, old, path);
+    if (changed || touchesChildren(now, old, path)) {
+      directoryRecord(directory, now, changed, path);
+    }
+    if (old.isPresent()) {
+      removals(now, old.get(), path);
+    }
+    for (Node child : now.children()) {
+      Optional<Node> oldChild = child(old, child);
+      String childPath = Names.join(path, child.name());
+      if (child.stamp().directory()) {
+        try (SourceDirectory below = directory.child(child.name(), child.stamp().inode())) {
+          directory(below, child, oldChild, childPath);
+        }
+      } else if (toSend(child, oldChild, childPath)) {
+        leaf(directory, child, childPath);
+      }
+    }
+  }
+
+  private boolean touchesChildren(Node now, Optional<Node> old, String path) {
+    for (Node child : now.children()) {
+      if (!child.stamp().directory()
+          && toSend(child, child(old, child), Names.join(path, child.name()))) {
+        return true;
+      }
+    }
+    return old.isPresent() && !vanished(now, old.get()).isEmpty();
+  }
+
+  private static List<Node> vanished(Node now, Node old) {
+    return java.util.Arrays.stream(old.children())
+        .filter(child -> !child.stamp().whiteout() && now.child(child.name()).isEmpty())
+        .toList();
+  }
+
+  private void removals(Node now, Node old, String path) throws IOException {
+    for (Node gone : vanished(now, old)) {
+      remove(Names.join(path, gone.name()));
+    }
+  }
+
+  private void remove(String path) throws IOException {
+    out.begin(Wire.REMOVE, path);
+    deleted++;
+  }
+
+  private void directoryRecord(SourceDirectory directory, Node now, boolean changed, String path)
+      throws IOException {
+    int fd = directory.fd();
+    if (fd < 0) {
+      miss(now);
+      return;
+    }
+    check(posix.stat(fd, ""), "stat", path);
+    Metadata metadata = metadata(fd, ".", posix.status(), path);
+    boolean exact = changed && now.stamp().exact();
+    out.begin(Wire.DIRECTORY, path).metadata(metadata).u8(exact ? 1 : 0);
+    if (exact) {
+      for (Node child : now.children()) {
+        if (!child.stamp().whiteout()) {
+          byte[] name = Names.encode(child.name());
+          out.u16(name.length).bytes(name);
+        }
+      }
+      out.u16(0);
+    }
+  }
+
+  private void leaf(SourceDirectory directory, Node node, String path) throws IOException {
+    Interruption.check("send", path);
+    Stamp stamp = node.stamp();
+    if (stamp.whiteout()) {
+      remove(path);
+      return;
+    }
+    String sent = stamp.linked() ? sentInodes.get(stamp.inode()) : null;
+    if (sent != null) {
+      out.begin(Wire.LINK, path).path(sent);
+      files++;
+      return;
+    }
+    int parent = directory.fd();
+    boolean present =
+        parent >= 0
+            && switch (stamp.type()) {
+              case REGULAR -> regular(parent, node, path);
+              case SYMLINK -> symlink(parent, node, path);
+              case FIFO, SOCKET, CHARACTER_DEVICE, BLOCK_DEVICE -> node(parent, node, path);
+              case DIRECTORY -> throw new IllegalStateException(path);
+            };
+    if (!present) {
+      miss(node);
+      return;
+    }
+    files++;
+    if (stamp.linked()) {
+      sentInodes.put(stamp.inode(), path);
+    }
+  }
+
+  private void miss(Node node) {
+    node.miss();
+    skipped++;
+  }
+
+  private boolean regular(int parent, Node node, String path) throws IOException {
+    int fd = posix.openFile(parent, node.name());
+    if (SourceDirectory.vanished(fd, path)) {
+      return false;
+    }
+    try {
+      check(posix.stat(fd, ""), "stat", path);
+      Status status = posix.status();
+      if (status.inode() != node.stamp().inode() || status.type(path) != FileType.REGULAR) {
+        return false;
+      }
+      out.begin(Wire.FILE, path).metadata(metadata(parent, node.name(), status, path));
+      extents(fd, status, path);
+      out.u32(0).u64(status.sizeBytes());
+      return true;
+    } finally {
+      posix.close(fd);
+    }
+  }
+
+  /**
+   * The parts of a file that hold data, up to the size it had when it was opened: a log that grows
+   * faster than the link must not keep us for ever.
+   */
+  private void extents(int fd, Status status, String path) throws IOException {
+    long size = status.sizeBytes();
+    boolean sparse = status.sparse();
+    long start = 0;
+    while (start < size) {
+      long end = size;
+      if (sparse) {
+        start = posix.seek(fd, start, Posix.SEEK_DATA);
+        if (start == -Posix.ENXIO) {
+          return;
+        }
+        end = posix.seek(fd, check(start, "find the data of", path), Posix.SEEK_HOLE);
+        end = end == -Posix.ENXIO ? start : Math.min(size, check(end, "find holes of", path));
+        if (end <= start) {
+          return;
+        }
+      }
+      while (start < end) {
+        Interruption.check("send", path);
+        long length = Math.min(Posix.BUFFER_BYTES, end - start);
+        length = check(posix.read(fd, length, start), "read", path);
+        if (length == 0) {
+          return;
+        }
+        out.u32((int) length).u64(start).bytes(posix.buffer(), length);
+        start += length;
+        bytes += length;
+      }
+    }
+  }
+
+  private boolean symlink(int parent, Node node, String path) throws IOException {
+    Optional<Metadata> metadata = unopened(parent, node, path);
+    if (metadata.isEmpty()) {
+      return false;
+    }
+    long length = posix.readSymlink(parent, node.name());
+    if (length == -Posix.EINVAL || SourceDirectory.vanished(length, path)) {
+      return false;
+    }
+    out.begin(Wire.SYMLINK, path).metadata(metadata.get());
+    out.u16((int) length).bytes(posix.buffer(), length);
+    return true;
+  }
+
+  private boolean node(int parent, Node node, String path) throws IOException {
+    Optional<Metadata> metadata = unopened(parent, node, path);
+    if (metadata.isEmpty()) {
+      return false;
+    }
+    out.begin(Wire.NODE, path).metadata(metadata.get()).u64(node.stamp().device());
+    return true;
+  }
+
+  private Optional<Metadata> unopened(int parent, Node node, String path) {
+    if (SourceDirectory.vanished(posix.stat(parent, node.name()), path)) {
+      return Optional.empty();
+    }
+    Status status = posix.status();
+    return status.inode() == node.stamp().inode() && status.type(path) == node.stamp().type()
+        ? Optional.of(metadata(parent, node.name(), status, path))
+        : Optional.empty();
+  }
+
+  private Metadata metadata(int parent, String name, Status status, String path) {
+    return new Metadata(
+        status.mode(),
+        status.uid(),
+        status.gid(),
+        status.accessed(),
+        status.modified(),
+        Attributes.read(posix, parent, name, path, tree.overlay()));
+  }
+}
