@@ -15,7 +15,7 @@ import java.util.Optional;
  */
 public final class Logging extends ContextAwareBase implements Configurator {
   private static final String PATTERN =
-      "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX,UTC} %-5level %logger{0}: %replace(%msg){'pagurus1\\.[\\w-]+','pagurus1.***'}%n";
+      "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX,UTC} %-5level %logger{0}: %replace(%msg%n%ex){'pagurus1\\.[\\w-]+','pagurus1.***'}%nopex";
 
   @Override
   public ExecutionStatus configure(LoggerContext context) {

@@ -1,7 +1,9 @@
 package io.pagurus.app;
 
+import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineState;
 import io.pagurus.dind.EngineSupervisor;
+import io.pagurus.dind.ImageArchives;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,14 +25,21 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
 
   private static final Duration LOOK_READY = Duration.ofSeconds(1);
 
+  private static final String COMPOSE_PROJECT = "pagurus";
+
+  /** Images may have to be pulled. */
+  private static final Duration COMPOSE_LIMIT = Duration.ofMinutes(10);
+
   private final EngineSupervisor engine;
-  private final DeclaredServices declared;
+  private final Configuration configuration;
   private final Path mark;
   private final Thread thread;
+  private volatile List<String> undeclared =
+      List.of("Declared images and services are not handled yet.");
 
   Readiness(EngineSupervisor engine, Configuration configuration) {
     this.engine = engine;
-    this.declared = new DeclaredServices(configuration);
+    this.configuration = configuration;
     this.mark = configuration.runDirectory().resolve("ready");
     // A platform thread: it waits for processes.
     this.thread = Thread.ofPlatform().daemon().name("readiness").unstarted(this::watch);
@@ -59,16 +68,41 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
                   .formatted(failed.reason(), failed.nextStart()));
       case EngineState.Stopped ignored -> missing.add("The inner engine was stopped.");
     }
-    declared.pending().ifPresent(missing::add);
+    missing.addAll(undeclared);
     return missing;
+  }
+
+  /** Once per start; what fails stays missing, since only the operator can mend it. */
+  private void bringUpDeclared() throws InterruptedException {
+    Path state = configuration.stateDirectory();
+    List<String> failures =
+        new ArrayList<>(
+            new ImageArchives(
+                    engine.api(),
+                    configuration.imageDirectory(),
+                    state.resolve("loaded-images.json"))
+                .load());
+    if (!configuration.standby()) {
+      new DeclaredServices(
+              engine.api(),
+              configuration.composeFile(),
+              COMPOSE_PROJECT,
+              state.resolve("departed.json"))
+          .bringUp(COMPOSE_LIMIT)
+          .ifPresent(failures::add);
+    }
+    failures.forEach(LOG::error);
+    undeclared = List.copyOf(failures);
   }
 
   private void watch() {
     boolean marked = false;
+    boolean handled = false;
     try {
       while (true) {
-        if (engine.isReady()) {
-          declared.bringUpOnce();
+        if (engine.isReady() && !handled) {
+          bringUpDeclared();
+          handled = true;
         }
         boolean ready = missing().isEmpty();
         if (ready && !marked) {

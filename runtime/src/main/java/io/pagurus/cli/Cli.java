@@ -53,6 +53,7 @@ public final class Cli {
     } else {
       commands.forEach((name, command) -> line.addSubcommand(name, command.get()));
     }
+    line.setExpandAtFiles(false); // --to @FILE is ours
     line.registerConverter(Duration.class, checked(Units::duration));
     line.setParameterExceptionHandler(Cli::misused);
     line.setExecutionExceptionHandler((failure, command, parsed) -> failed(failure, command));

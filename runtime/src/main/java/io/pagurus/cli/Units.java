@@ -27,6 +27,8 @@ final class Units {
           Map.entry("Mbit", 1e6 / 8),
           Map.entry("Gbit", 1e9 / 8));
 
+  private static final Duration MAX_DURATION = Duration.ofDays(366);
+
   private Units() {}
 
   /** Reads {@code 90s}, {@code 15m}, {@code 1.5h}. */
@@ -36,8 +38,11 @@ final class Units {
       throw new IllegalArgumentException(
           "'%s' is no duration; write for instance 500ms, 90s, 15m, 2h or 1d".formatted(text));
     }
-    return Duration.ofMillis(
-        Math.round(Double.parseDouble(amount.group(1)) * MILLIS.get(amount.group(2))));
+    double millis = Double.parseDouble(amount.group(1)) * MILLIS.get(amount.group(2));
+    if (millis > MAX_DURATION.toMillis()) {
+      throw new IllegalArgumentException("'%s' is longer than a year".formatted(text));
+    }
+    return Duration.ofMillis(Math.round(millis));
   }
 
   /** Reads {@code 50MiB}, {@code 1Gbit/s}, bytes per second. */
@@ -48,7 +53,11 @@ final class Units {
           "'%s' is no bandwidth; write for instance 50MiB, 100MB or 500Mbit (per second)"
               .formatted(text));
     }
-    return Math.round(Double.parseDouble(amount.group(1)) * BYTES.get(amount.group(2)));
+    long rate = Math.round(Double.parseDouble(amount.group(1)) * BYTES.get(amount.group(2)));
+    if (rate < 1) {
+      throw new IllegalArgumentException("'%s' is less than a byte per second".formatted(text));
+    }
+    return rate;
   }
 
   static String bytes(long bytes) {
