@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 image=${1:-pagurus/runtime:dev}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 security=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# Said aloud, because mmdebstrap finds the key by itself only on Debian.
+signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
 mkdir -p build
 
 # step NAME COMMAND...: runs it and prints the time it took; its output is shown when it fails.
@@ -44,7 +46,7 @@ build_base() {
         --setup-hook='cp -a image/base/. "$1"/' --include="$packages" --skip=cleanup \
         --customize-hook='chroot "$1" sh < image/slim.sh' \
         trixie build/base.tar \
-        "deb $mirror trixie main" "deb $security trixie-security main" "deb $mirror forky main"
+        "deb $signed $mirror trixie main" "deb $signed $security trixie-security main" "deb $signed $mirror forky main"
     docker import build/base.tar "$base"
     rm build/base.tar
 }
