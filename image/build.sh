@@ -11,6 +11,8 @@ mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 security=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 # Said aloud, because mmdebstrap finds the key by itself only on Debian.
 signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
 mkdir -p build
 
 # step NAME COMMAND...: runs it and prints the time it took; its output is shown when it fails.
@@ -41,14 +43,14 @@ build_base() {
     packages=$(sed 's/#.*//; /^[[:space:]]*$/d' image/packages | paste -sd,)
     # Check-Valid-Until: a mirror that lags behind, or a snapshot, is still good enough.
     # shellcheck disable=SC2016 # "$1" is mmdebstrap's, the new root
-    mmdebstrap --variant=minbase --mode=root \
+    "${as_root[@]}" mmdebstrap --variant=minbase --mode=root \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Apt::Install-Recommends "false"' \
         --setup-hook='cp -a image/base/. "$1"/' --include="$packages" --skip=cleanup \
         --customize-hook='chroot "$1" sh < image/slim.sh' \
         trixie build/base.tar \
         "deb $signed $mirror trixie main" "deb $signed $security trixie-security main" "deb $signed $mirror forky main"
     docker import build/base.tar "$base"
-    rm build/base.tar
+    rm -f build/base.tar
 }
 
 jar_is_stale() {
