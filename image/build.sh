@@ -19,17 +19,19 @@ mkdir -p build
 step() {
     local name=$1 from=$EPOCHREALTIME
     shift
+    printf '%-34s ' "$name"
     # Not "if ! ...": bash ignores set -e inside a condition.
     set +e
     (set -e; "$@") > build/step.log 2>&1
     local status=$?
     set -e
     if [ $status -ne 0 ]; then
+        echo
         tail -n 40 build/step.log >&2
         echo "image: step '$name' failed; its output is in build/step.log" >&2
         exit 1
     fi
-    awk -v name="$name" -v from="$from" -v to="$EPOCHREALTIME" 'BEGIN { printf "%-34s %6.1f s\n", name, to - from }'
+    awk -v from="$from" -v to="$EPOCHREALTIME" 'BEGIN { printf "%6.1f s\n", to - from }'
 }
 
 # Sets $base to the name of the base image; its tag is a hash of all that goes into it.
