@@ -85,7 +85,7 @@ final class ArchitectureTest {
   static final ArchRule zstdStaysInTransfer = only("com.github.luben..", "io.pagurus.transfer..");
 
   @ArchTest
-  static final ArchRule commonsStayInTheEngine = only("org.apache.commons..", "io.pagurus.dind..");
+  static final ArchRule commonsStayBelowTheRuntime = only("org.apache.commons..", "io.pagurus.dind..", "io.pagurus.criu..");
 
   @ArchTest
   static final ArchRule theWebServerStaysInHttp = only("io.helidon..", "io.pagurus.http..");
