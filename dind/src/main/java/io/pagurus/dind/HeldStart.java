@@ -10,7 +10,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -22,8 +24,8 @@ import java.util.concurrent.TimeoutException;
  * <p>Everything that the engine does before it (mounts, addresses, network namespace, shim) is done
  * while the service still runs at the source. The OCI runtime wrapper waits when it finds the
  * container's directory below {@link #DIRECTORY}: it reads one line from the FIFO {@code go} there.
- * {@code restore} makes it restore, {@code create} makes it an ordinary start, anything else, and a
- * FIFO that closes because this process died, makes the start fail.
+ * {@code restore IMAGES WORK [options]} makes it restore, {@code create} makes it an ordinary
+ * start, anything else, and a FIFO that closes because this process died, makes the start fail.
  *
  * <p>Until the start ends the engine holds the container's lock: {@code inspect}, {@code logs} and
  * {@code stop} of this container block, {@code ps} and {@code network inspect} don't.
@@ -34,6 +36,8 @@ public final class HeldStart implements AutoCloseable {
 
   /** An engine that fails a start cleans up mounts and network first. */
   private static final Duration END_LIMIT = Duration.ofSeconds(30);
+
+  private static final List<RandomAccessFile> leftovers = new ArrayList<>();
 
   private final String containerId;
   private final Path directory;
@@ -83,9 +87,65 @@ public final class HeldStart implements AutoCloseable {
     }
   }
 
-  /** Lets the wrapper restore the container from a checkpoint. */
-  public void restore() {
-    decision.complete("restore");
+  /**
+   * Lets the wrapper restore the container from a checkpoint.
+   *
+   * @param images CRIU's files
+   * @param work for CRIU's log and statistics
+   * @param options more options of {@code runc restore}
+   */
+  public void restore(Path images, Path work, List<String> options) {
+    decision.complete(
+        "restore %s %s %s".formatted(images, work, String.join(" ", options)).strip());
+  }
+
+  /**
+   * Waits until runc has restored the processes: the wrapper then leaves the mark {@code restored},
+   * some 20 ms before the engine's start returns. A look each half millisecond costs nothing beside
+   * the restore.
+   *
+   * @throws EngineException when the start failed
+   */
+  public void awaitResumed(Duration limit) throws InterruptedException, TimeoutException {
+    Path mark = directory.resolve("restored");
+    long deadline = System.nanoTime() + limit.toNanos();
+    while (!Files.exists(mark) && !started.isDone()) {
+      if (System.nanoTime() > deadline) {
+        throw new TimeoutException("No restore within " + limit.toSeconds() + " s");
+      }
+      TimeUnit.MICROSECONDS.sleep(500);
+    }
+    if (started.isDone()) {
+      await(started, limit);
+    }
+  }
+
+  /**
+   * Ends a held start that an earlier run of this runtime left: its wrapper waits for a line that
+   * nobody else will write.
+   *
+   * @param restoreRoot {@link #DIRECTORY}, elsewhere only in tests
+   */
+  public static void sweep(Path restoreRoot) {
+    if (!Files.isDirectory(restoreRoot)) {
+      return;
+    }
+    try (var directories = Files.newDirectoryStream(restoreRoot)) {
+      for (Path directory : directories) {
+        Path go = directory.resolve("go");
+        if (Files.exists(go)) {
+          // Opened for reading too, so that it never blocks; closed when the process ends, since a
+          // wrapper that has not read the line yet would lose it.
+          leftovers.add(new RandomAccessFile(go.toFile(), "rw"));
+          leftovers.getLast().write("abort\n".getBytes(US_ASCII));
+          Files.delete(go);
+        }
+        Files.deleteIfExists(directory.resolve("restored"));
+        Files.delete(directory);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot sweep " + restoreRoot, e);
+    }
   }
 
   /** Lets the container start like any other. */

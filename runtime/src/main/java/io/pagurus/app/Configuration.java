@@ -28,6 +28,8 @@ import java.util.Optional;
  * @param apiToken what network clients of the API must show
  * @param composeFile services declared by the operator; may be missing
  * @param imageDirectory image archives to load at start; may be missing
+ * @param hiddenCpuFlags instruction-set flags to hide from peers, so that machines with different
+ *     CPUs agree on what a service may use
  */
 public record Configuration(
     String name,
@@ -39,7 +41,8 @@ public record Configuration(
     List<String> advertised,
     Optional<String> apiToken,
     Path composeFile,
-    Path imageDirectory) {
+    Path imageDirectory,
+    List<String> hiddenCpuFlags) {
 
   /**
    * Reads the environment.
@@ -54,13 +57,18 @@ public record Configuration(
         path(environment, "PAGURUS_STATE_DIR", "/var/lib/pagurus"),
         path(environment, "PAGURUS_RUN_DIR", "/run/pagurus"),
         path(environment, "PAGURUS_STAGING_DIR", "/dev/shm/pagurus"),
-        Arrays.stream(text(environment, "PAGURUS_ADVERTISE").orElse("").split(","))
-            .map(String::strip)
-            .filter(address -> !address.isEmpty())
-            .toList(),
+        words(environment, "PAGURUS_ADVERTISE"),
         text(environment, "PAGURUS_API_TOKEN_FILE").map(Configuration::token),
         path(environment, "PAGURUS_COMPOSE_FILE", "/etc/pagurus/compose.yaml"),
-        path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"));
+        path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"),
+        words(environment, "PAGURUS_CPU_HIDE"));
+  }
+
+  private static List<String> words(Map<String, String> environment, String name) {
+    return Arrays.stream(text(environment, name).orElse("").split(",", -1))
+        .map(String::strip)
+        .filter(word -> !word.isEmpty())
+        .toList();
   }
 
   private static Optional<String> text(Map<String, String> environment, String name) {

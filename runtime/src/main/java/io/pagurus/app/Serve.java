@@ -1,18 +1,25 @@
 package io.pagurus.app;
 
+import io.pagurus.criu.CpuFeatures;
+import io.pagurus.criu.CriuTool;
 import io.pagurus.dind.EngineConfiguration;
 import io.pagurus.dind.EngineSupervisor;
+import io.pagurus.engine.docker.DockerEngine;
+import io.pagurus.engine.docker.Machine;
 import io.pagurus.event.Events;
 import io.pagurus.http.Backend;
 import io.pagurus.http.Build;
 import io.pagurus.http.HttpApi;
 import io.pagurus.http.NetworkListener;
+import io.pagurus.journal.Journal;
+import io.pagurus.migration.MigrationService;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -64,14 +71,29 @@ final class Serve implements Callable<Integer> {
           new TicketOffice(
               configuration.stateDirectory(), identity.fingerprint(), InstantSource.system());
       var events = new Events();
-      var unwired = new Unwired();
+      var inner =
+          new DockerEngine(
+              engine.api(),
+              new Machine(
+                  new CriuTool(),
+                  CpuFeatures.ofThisMachine(configuration.hiddenCpuFlags()),
+                  configuration.stagingDirectory()));
+      var migrations =
+          new MigrationService(
+              configuration.name(),
+              identity.fingerprint(),
+              inner,
+              tickets,
+              new Journal(configuration.stateDirectory().resolve("journal")),
+              events,
+              configuration.stagingDirectory());
       var readiness = new Readiness(engine, configuration);
 
       try (var listener =
               new NetworkListener(
                   configuration.port(),
                   identity,
-                  unwired,
+                  migrations.endpoint(),
                   configuration.runDirectory().resolve("network.sock"));
           var api =
               new HttpApi(
@@ -80,7 +102,7 @@ final class Serve implements Callable<Integer> {
                   new Backend(
                       configuration.name(),
                       Build.current(),
-                      unwired,
+                      migrations,
                       events,
                       tickets,
                       () -> configuration.addresses(listener.port()),
@@ -88,6 +110,7 @@ final class Serve implements Callable<Integer> {
         api.start();
         listener.start();
         readiness.start();
+        Thread.ofVirtual().name("recovery").start(() -> recover(engine, migrations));
         LOG.info("{} {} is up: {}", "pagurus", Build.current().version(), configuration);
         stopRequested.await();
         LOG.info("Stopping");
@@ -95,6 +118,17 @@ final class Serve implements Callable<Integer> {
       }
     }
     LOG.info("Stopped");
+  }
+
+  /** What a crash cut short needs the engine; peers are answered meanwhile. */
+  private static void recover(EngineSupervisor engine, MigrationService migrations) {
+    try {
+      if (engine.awaitReady(Duration.ofMinutes(10))) {
+        migrations.recover();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static void privateDirectory(Path directory) throws IOException {

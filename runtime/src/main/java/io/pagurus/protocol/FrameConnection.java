@@ -37,6 +37,7 @@ public final class FrameConnection {
   private final OutputStream out;
   private final ReentrantLock sending = new ReentrantLock();
   private final AtomicLong bytesSent = new AtomicLong();
+  private volatile boolean peerAborted;
   private byte[] payload = new byte[64 << 10];
 
   private FrameConnection(InputStream in, OutputStream out) {
@@ -62,6 +63,11 @@ public final class FrameConnection {
   /** Bytes handed to the connection so far, headers included. */
   public long bytesSent() {
     return bytesSent.get();
+  }
+
+  /** Whether the peer has said that it gave up: then the service does not run there. */
+  public boolean peerAborted() {
+    return peerAborted;
   }
 
   public void send(Message message) {
@@ -143,6 +149,7 @@ public final class FrameConnection {
       throw new MigrationException(refused.code(), refused.message());
     }
     if (message instanceof Message.Aborted aborted && type != Message.Aborted.class) {
+      peerAborted = true;
       throw new MigrationException(aborted.code(), aborted.reason());
     }
     if (!type.isInstance(message)) {

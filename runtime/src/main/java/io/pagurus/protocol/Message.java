@@ -63,7 +63,7 @@ public sealed interface Message {
   /**
    * Proof of the ticket's secret (control) or of the migration's token (bulk), hexadecimal HMAC.
    */
-  record Prove(String source, String proof) implements Message {}
+  record Prove(String source, String service, String proof) implements Message {}
 
   /**
    * The peer is let in.
@@ -105,7 +105,8 @@ public sealed interface Message {
    * Chunks of this artifact follow on this connection.
    *
    * @param number unique within the migration, from 1
-   * @param name which one of its kind: a volume's name, else empty
+   * @param name which one of its kind: a volume's mount point, a log's suffix and offset, an
+   *     image's id; else empty
    */
   record ArtifactBegin(int number, Kind kind, String name) implements Message {
     /** What an artifact holds, and so where it is staged. */
@@ -174,11 +175,12 @@ public sealed interface Message {
    * @param service its name
    * @param inspect the engine's full description of the container
    * @param networks the engine's descriptions of its networks
-   * @param volumes names of the volumes that travel
+   * @param volumes the engine's descriptions of the named volumes
    * @param imageId the image's config digest
    * @param memoryBytes what its processes occupy, bytes
    * @param fileBytes rootfs changes and volumes, bytes
    * @param imageBytes size of the image, bytes
+   * @param logBytes length of its current log, bytes
    * @param skipBinds destinations of bind mounts that stay behind
    * @param features what the source's machine offers, of which the service may have made use
    */
@@ -186,11 +188,12 @@ public sealed interface Message {
       String service,
       ObjectNode inspect,
       List<ObjectNode> networks,
-      List<String> volumes,
+      List<ObjectNode> volumes,
       @JsonProperty("image_id") String imageId,
       @JsonProperty("memory_bytes") long memoryBytes,
       @JsonProperty("file_bytes") long fileBytes,
       @JsonProperty("image_bytes") long imageBytes,
+      @JsonProperty("log_bytes") long logBytes,
       @JsonProperty("skip_binds") List<String> skipBinds,
       Features features) {}
 }

@@ -2,6 +2,7 @@ package io.pagurus.transfer;
 
 import static io.pagurus.model.FailureCode.DUMP_FAILED;
 
+import io.pagurus.engine.Departure.PageRun;
 import io.pagurus.model.MigrationException;
 import io.pagurus.transfer.ArtifactSender.Artifact;
 import io.pagurus.transfer.ArtifactSender.Buffer;
@@ -58,6 +59,17 @@ public final class MemorySender {
     writer.flush();
   }
 
+  /** Whether every one of these pages has been sent. */
+  public boolean covers(Map<Integer, List<PageRun>> wanted) {
+    return wanted.entrySet().stream()
+        .allMatch(
+            entry -> {
+              SentPages marks = sent.get(entry.getKey());
+              return entry.getValue().stream()
+                  .allMatch(run -> marks != null && marks.containsAll(run));
+            });
+  }
+
   /**
    * Sends those pages of CRIU's own page map that {@link #sendAll} did not: the map is the proof of
    * what the service needs, our scan only the head start.
@@ -89,9 +101,6 @@ public final class MemorySender {
     writer.flush();
   }
 
-  /** A run of pages in the page map. */
-  public record PageRun(long address, long pages) {}
-
   /** Which pages of a process have been sent, 1 bit per page in blocks of 32 MiB address space. */
   private static final class SentPages {
     private static final int BLOCK_PAGES = 1 << 13;
@@ -105,6 +114,15 @@ public final class MemorySender {
         blocks.computeIfAbsent(page / BLOCK_PAGES, block -> new BitSet()).set(from, from + count);
         page += count;
       }
+    }
+
+    boolean containsAll(PageRun run) {
+      for (long page = 0; page < run.pages(); page++) {
+        if (!contains(run.address() + page * PAGE)) {
+          return false;
+        }
+      }
+      return true;
     }
 
     boolean contains(long address) {

@@ -137,10 +137,10 @@ public final class ProcessMemory implements AutoCloseable {
    * Paths of files that this process maps shared and writable: their change time does not follow
    * every write.
    */
-  public static List<String> writableSharedFiles(int pid) {
+  public List<String> writableSharedFiles() {
     List<String> paths = new ArrayList<>();
     try {
-      for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/maps"))) {
+      for (String line : Files.readAllLines(proc.resolve("maps"))) {
         Mapping mapping = Mapping.parse(line);
         if (mapping.permissions().startsWith("rw")
             && mapping.permissions().endsWith("s")

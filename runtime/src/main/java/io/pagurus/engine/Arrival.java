@@ -1,0 +1,77 @@
+package io.pagurus.engine;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** A service that is about to arrive at this engine. Used by one migration. */
+public interface Arrival {
+
+  /**
+   * Creates networks, volumes and the container, and starts it: the start waits, inside the engine,
+   * for {@link #restore}. The image must be there.
+   *
+   * @throws io.pagurus.model.MigrationException when something cannot be created; nothing is left
+   */
+  void prepare();
+
+  /** The engine's id of the container; only after {@link #prepare}. */
+  String id();
+
+  /** The container's mounted root, which rootfs changes are applied to. */
+  Path rootfs();
+
+  /** Where the files of the volume with this mount point lie. */
+  Path volume(String mountPoint);
+
+  /**
+   * Puts old lines into the service's log.
+   *
+   * @param suffix of a rotated file, empty for the current one
+   * @param offset where they begin in that file, bytes
+   */
+  void log(String suffix, long offset, InputStream lines) throws IOException;
+
+  /** Makes ready what can be made ready as soon as CRIU's files are here, beside the last pages. */
+  void stage(Path images, PageSupply pages) throws IOException;
+
+  /**
+   * Checks that every page of the checkpoint is here; the last step before the commit.
+   *
+   * @throws io.pagurus.model.MigrationException TRANSFER_FAILED naming a page that is not
+   */
+  void verify();
+
+  /**
+   * Lets the waiting start go on as a restore; returns when the processes run.
+   *
+   * @throws io.pagurus.model.MigrationException RESTORE_FAILED with CRIU's own words; then nothing
+   *     of the service runs here
+   */
+  void restore();
+
+  /**
+   * Waits until the engine has taken the running container over.
+   *
+   * @return CRIU's own statistics, with its names
+   * @throws io.pagurus.model.MigrationException RESTORE_FAILED
+   */
+  Map<String, Long> adopted();
+
+  /** Waits until every page is in place and releases what only the restore needed. */
+  void settle();
+
+  /** Undoes everything; may be called in any state before {@link #settle} has returned. */
+  void abandon();
+
+  /** Pages for the restored processes. */
+  interface PageSupply {
+    /** Whether all of these pages are here. */
+    boolean holds(int pid, long address, long pages);
+
+    /** Writes pages in address order. */
+    void transferTo(int pid, long address, int pages, WritableByteChannel out) throws IOException;
+  }
+}

@@ -1,0 +1,70 @@
+package io.pagurus.engine;
+
+import io.pagurus.model.Capability;
+import io.pagurus.model.ServiceSummary;
+import io.pagurus.protocol.Features;
+import io.pagurus.protocol.Message;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * An engine that runs services. Every method throws {@link io.pagurus.model.MigrationException}
+ * with ENGINE_UNAVAILABLE when the engine does not answer.
+ */
+public interface ContainerEngine {
+
+  /** All services, running or not, without the migration that owns them. */
+  List<ServiceSummary> services();
+
+  /** The last lines of a service's log. */
+  List<String> log(String service, int lines);
+
+  /** What this machine offers; cheap enough for every preflight. */
+  Features features();
+
+  /** Everything that migration needs or profits from, probed now. */
+  List<Capability> capabilities();
+
+  /**
+   * Looks a running service up in order to move it away; touches nothing.
+   *
+   * @param service name or id
+   * @param skipBinds destinations of bind mounts that may stay behind
+   * @throws io.pagurus.model.MigrationException NOT_FOUND when there is no such service
+   */
+  Departure depart(String service, List<String> skipBinds);
+
+  /**
+   * Everything that would keep the service from arriving here; touches nothing.
+   *
+   * @return whether it could, and what is here already
+   */
+  Message.Verdict check(Message.ServicePlan plan);
+
+  /** Prepares the arrival of a service; nothing is created before {@link Arrival#prepare}. */
+  Arrival arrive(Message.ServicePlan plan, Path staging);
+
+  /**
+   * Writes those layers of an image that the other side lacks.
+   *
+   * @param chainIds what the other side has
+   * @return bytes written
+   */
+  long exportImage(String imageId, Set<String> chainIds, OutputStream out) throws IOException;
+
+  /** Loads what {@link #exportImage} wrote; the image must be there afterwards. */
+  void importImage(String imageId, InputStream in) throws IOException;
+
+  /** Ends what an earlier run of this runtime left in the middle of a start. */
+  void sweep();
+
+  /** Thaws a service that an earlier run of this runtime left frozen; does nothing otherwise. */
+  void thawLeftover(String containerId);
+
+  /** Removes what an arrival of an earlier run left behind, except a service that runs. */
+  void removeLeftover(String containerId);
+}

@@ -1,0 +1,69 @@
+package io.pagurus.engine;
+
+import io.pagurus.protocol.Message;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A service that may leave this engine. Used by one migration, which owns the service meanwhile.
+ */
+public interface Departure {
+
+  /** The engine's id of the container. */
+  String id();
+
+  String name();
+
+  /** Whatever keeps it from leaving. */
+  List<Message.Problem> problems();
+
+  /** What is odd but does not keep it from leaving. */
+  List<String> warnings();
+
+  /** What the destination needs to know. */
+  Message.ServicePlan plan();
+
+  /** Its files: rootfs changes first, then volumes. */
+  List<FileArtifact> files();
+
+  /** Its log files by suffix, the current one first under the empty suffix. */
+  Map<String, Path> logs();
+
+  /** Pids of its processes here by the pid that they have in the container. */
+  Map<Integer, Integer> processes() throws IOException;
+
+  /**
+   * Cuts its traffic and stops its processes: the downtime begins. From here on not one byte is
+   * acknowledged to a client that the dump does not contain.
+   *
+   * @throws io.pagurus.model.MigrationException DUMP_FAILED when it can't be frozen; it runs on
+   */
+  void freeze();
+
+  /** Takes {@link #freeze} back; works whether or not a dump was made, and may be repeated. */
+  void thaw();
+
+  /**
+   * Lets CRIU write everything but private memory. The tree stays frozen and whole.
+   *
+   * @param images an empty directory on a tmpfs
+   * @throws io.pagurus.model.MigrationException DUMP_FAILED with CRIU's own words
+   */
+  Dump dump(Path images);
+
+  /** Removes the frozen service for good, with what only it used. */
+  void retire();
+
+  /**
+   * What CRIU wrote.
+   *
+   * @param lazyPages runs of pages that CRIU left out, by pid in the container
+   * @param statistics CRIU's own, with its names
+   */
+  record Dump(Map<Integer, List<PageRun>> lazyPages, Map<String, Long> statistics) {}
+
+  /** A run of pages; address in bytes. */
+  record PageRun(long address, long pages) {}
+}

@@ -1,0 +1,140 @@
+package io.pagurus.engine.docker;
+
+import static io.pagurus.model.FailureCode.DUMP_FAILED;
+
+import io.pagurus.model.MigrationException;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A metadata-only dump: {@code runc checkpoint --lazy-pages} writes everything but private memory,
+ * says so on its status descriptor, and would then serve pages. We read those ourselves, so CRIU is
+ * ended by a connection that closes without a byte; a polite CLOSE would cost 200 ms of TCP_CORK.
+ */
+final class CriuDump {
+  private static final String RUNC_ROOT = "/run/docker/runtime-runc/moby";
+  private static final Duration LIMIT = Duration.ofMinutes(2);
+  private static final Duration END_LIMIT = Duration.ofSeconds(10);
+
+  private CriuDump() {}
+
+  /**
+   * Dumps a paused container.
+   *
+   * @param images for CRIU's files
+   * @param work for its log, statistics and the status FIFO
+   * @throws MigrationException DUMP_FAILED with CRIU's error lines
+   */
+  static void run(String containerId, Path images, Path work) {
+    try {
+      Path status = work.resolve("status");
+      Tool.run(Duration.ofSeconds(5), List.of("mkfifo", "-m", "600", status.toString()));
+      int port = freePort();
+      Path output = work.resolve("runc.out");
+      Process runc =
+          new ProcessBuilder(
+                  "/bin/sh",
+                  "-c",
+                  "exec 3>\"$0\"; exec \"$@\"",
+                  status.toString(),
+                  "runc",
+                  "--root",
+                  RUNC_ROOT,
+                  "checkpoint",
+                  "--lazy-pages",
+                  "--leave-running",
+                  "--page-server",
+                  "127.0.0.1:" + port,
+                  "--status-fd",
+                  "3",
+                  "--image-path",
+                  images.toString(),
+                  "--work-path",
+                  work.toString(),
+                  "--tcp-established",
+                  "--file-locks",
+                  containerId)
+              .redirectErrorStream(true)
+              .redirectOutput(output.toFile())
+              .start();
+      if (!awaitStatus(status, runc)) {
+        runc.waitFor();
+        throw failed(work, output, "exit value " + runc.exitValue());
+      }
+      endPageServer(port);
+      if (!runc.waitFor(END_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+        runc.destroyForcibly();
+        throw failed(work, output, "CRIU did not end after its dump");
+      }
+      if (runc.exitValue() != 0) {
+        throw failed(work, output, "exit value " + runc.exitValue());
+      }
+    } catch (IOException e) {
+      throw new MigrationException(DUMP_FAILED, "Cannot run the dump: " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new MigrationException(DUMP_FAILED, "The dump was interrupted.", e);
+    }
+  }
+
+  /** CRIU writes one byte when everything but the pages is in its files; end of file: it failed. */
+  private static boolean awaitStatus(Path status, Process runc) throws IOException {
+    // Opening blocks until the shell has opened its end, which it does before anything can fail.
+    Thread watchdog =
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  try {
+                    if (!runc.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+                      runc.destroyForcibly();
+                    }
+                  } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                  }
+                });
+    try (var in = Files.newInputStream(status, StandardOpenOption.READ)) {
+      return in.read() >= 0;
+    } finally {
+      watchdog.interrupt();
+    }
+  }
+
+  private static void endPageServer(int port) throws IOException, InterruptedException {
+    InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
+    long deadline = System.nanoTime() + END_LIMIT.toNanos();
+    while (true) {
+      try (Socket socket = new Socket()) {
+        socket.connect(address);
+        return;
+      } catch (IOException e) {
+        // CRIU listens a moment after it has written the status byte.
+        if (System.nanoTime() > deadline) {
+          throw e;
+        }
+        TimeUnit.MICROSECONDS.sleep(200);
+      }
+    }
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private static MigrationException failed(Path work, Path output, String how) throws IOException {
+    List<String> errors = Criu.errors(work.resolve("dump.log"));
+    String words = errors.isEmpty() ? Files.readString(output).strip() : String.join("; ", errors);
+    return new MigrationException(
+        DUMP_FAILED, "CRIU could not dump the service (%s): %s.".formatted(how, words));
+  }
+}

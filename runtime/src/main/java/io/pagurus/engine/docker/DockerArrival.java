@@ -1,0 +1,269 @@
+package io.pagurus.engine.docker;
+
+import static io.pagurus.model.FailureCode.BUSY;
+import static io.pagurus.model.FailureCode.PROTOCOL;
+import static io.pagurus.model.FailureCode.RESTORE_FAILED;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.pagurus.criu.CheckpointDirectory;
+import io.pagurus.dind.AddressReservation;
+import io.pagurus.dind.BlockedException;
+import io.pagurus.dind.ContainerSpec;
+import io.pagurus.dind.EngineApi;
+import io.pagurus.dind.EngineException;
+import io.pagurus.dind.HeldStart;
+import io.pagurus.dind.ImageStore;
+import io.pagurus.dind.InnerContainer;
+import io.pagurus.dind.NetworkSpec;
+import io.pagurus.dind.VolumeSpec;
+import io.pagurus.engine.Arrival;
+import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Message;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A container of the inner engine on its way in. */
+final class DockerArrival implements Arrival {
+  private static final Logger log = LoggerFactory.getLogger(DockerArrival.class);
+  private static final Duration START_LIMIT = Duration.ofMinutes(1);
+  private static final Duration RESTORE_LIMIT = Duration.ofMinutes(2);
+
+  private final EngineApi api;
+  private final ImageStore images;
+  private final AddressReservation addresses;
+  private final Message.ServicePlan plan;
+  private final ContainerSpec spec;
+  private final Path work;
+  private final List<String> createdVolumes = new ArrayList<>();
+  private final List<String> createdNetworks = new ArrayList<>();
+  private String id = "";
+  private InnerContainer created;
+  private ContainerLog oldLog;
+  private HeldStart start;
+  private RestoreMemory memory = RestoreMemory.NONE;
+
+  DockerArrival(
+      EngineApi api,
+      ImageStore images,
+      AddressReservation addresses,
+      Message.ServicePlan plan,
+      Path staging) {
+    this.api = api;
+    this.images = images;
+    this.addresses = addresses;
+    this.plan = plan;
+    this.spec = new ContainerSpec(plan.inspect());
+    this.work = staging.resolve("restore");
+  }
+
+  @Override
+  public void prepare() {
+    try {
+      Files.createDirectories(work);
+      for (ObjectNode network : plan.networks()) {
+        NetworkSpec wanted = new NetworkSpec(network);
+        if (wanted.ensure(api)) {
+          createdNetworks.add(wanted.name());
+        }
+      }
+      for (ObjectNode volume : plan.volumes()) {
+        VolumeSpec wanted = VolumeSpec.of(volume);
+        wanted.create(api);
+        createdVolumes.add(wanted.name());
+      }
+      String image = images.refer(spec.container().imageReference(), plan.imageId());
+      id = api.create(plan.service(), spec.createBody(image));
+      // Not later: the engine answers no inspect of a container that is starting.
+      created = InnerContainer.of(api.inspect(id));
+      Path directory = DockerEngine.DATA_ROOT.resolve("containers").resolve(id);
+      oldLog = new ContainerLog(directory.resolve(id + "-json.log"));
+      if (created.logDriver().equals("json-file")) {
+        oldLog.reserve(plan.logBytes(), logLimit());
+      }
+      start = addresses.start(id, spec.container(), START_LIMIT);
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot prepare " + plan.service(), e);
+    } catch (BlockedException e) {
+      throw new MigrationException(BUSY, e.getMessage(), e);
+    } catch (EngineException | TimeoutException e) {
+      throw new MigrationException(
+          RESTORE_FAILED,
+          "The destination's engine cannot create %s: %s."
+              .formatted(plan.service(), e.getMessage()),
+          e);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  /** The log option max-size, such as 10m; unlimited without it. */
+  private long logLimit() {
+    String size =
+        plan.inspect()
+            .path("HostConfig")
+            .path("LogConfig")
+            .path("Config")
+            .path("max-size")
+            .asText();
+    if (!size.matches("\\d{1,9}[kmgKMG]?")) {
+      return Long.MAX_VALUE;
+    }
+    long number = Long.parseLong(size.replaceAll("\\D", ""));
+    return switch (Character.toLowerCase(size.charAt(size.length() - 1))) {
+      case 'k' -> number << 10;
+      case 'm' -> number << 20;
+      case 'g' -> number << 30;
+      default -> number;
+    };
+  }
+
+  @Override
+  public String id() {
+    return id;
+  }
+
+  @Override
+  public Path rootfs() {
+    return created
+        .layers()
+        .map(InnerContainer.Layers::merged)
+        .orElseThrow(
+            () -> new MigrationException(RESTORE_FAILED, "The engine here does not use overlay2."));
+  }
+
+  @Override
+  public Path volume(String mountPoint) {
+    return created.mounts().stream()
+        .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
+        .filter(mount -> mount.destination().toString().equals(mountPoint))
+        .flatMap(mount -> mount.source().stream())
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new MigrationException(
+                    PROTOCOL, "The service has no volume at %s.".formatted(mountPoint)));
+  }
+
+  @Override
+  public void log(String suffix, long offset, InputStream lines) throws IOException {
+    long lost = oldLog.write(suffix, offset, lines);
+    if (lost > 0) {
+      log.warn("{} logged too fast: {} bytes of its log stay behind", plan.service(), lost);
+    }
+  }
+
+  @Override
+  public void stage(Path images, PageSupply pages) throws IOException {
+    memory = RestoreMemory.start(images, work, pages);
+  }
+
+  @Override
+  public void verify() {
+    memory.verify();
+  }
+
+  @Override
+  public void restore() {
+    start.restore(memory.images(), work, memory.runcOptions());
+    try {
+      start.awaitResumed(RESTORE_LIMIT);
+    } catch (EngineException | TimeoutException e) {
+      throw inCriusWords(
+          new MigrationException(
+              RESTORE_FAILED,
+              "The destination could not restore %s: %s.".formatted(plan.service(), e.getMessage()),
+              e));
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  @Override
+  public Map<String, Long> adopted() {
+    try {
+      start.awaitStarted(START_LIMIT);
+      start.close();
+      InnerContainer running = InnerContainer.of(api.inspect(id));
+      if (running.state() != InnerContainer.State.RUNNING) {
+        throw new MigrationException(
+            RESTORE_FAILED,
+            "The restored %s is %s a moment later.".formatted(plan.service(), running.state()));
+      }
+    } catch (EngineException | TimeoutException e) {
+      throw inCriusWords(
+          new MigrationException(
+              RESTORE_FAILED,
+              "The engine could not start %s: %s.".formatted(plan.service(), e.getMessage()),
+              e));
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+    return statistics();
+  }
+
+  private Map<String, Long> statistics() {
+    try {
+      return new CheckpointDirectory(work).restoreStatistics();
+    } catch (IOException e) {
+      // The service runs: its statistics are not worth a failure.
+      log.warn("Cannot read CRIU's statistics of {}: {}", plan.service(), e.getMessage());
+      return Map.of();
+    }
+  }
+
+  private static MigrationException interrupted(InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new MigrationException(RESTORE_FAILED, "The arrival was interrupted.", e);
+  }
+
+  @Override
+  public void settle() {
+    memory.settle();
+  }
+
+  @Override
+  public void abandon() {
+    if (start != null) {
+      attempt("held start of " + plan.service(), start::close);
+    }
+    if (!id.isEmpty()) {
+      attempt("container " + plan.service(), () -> api.remove(id, true, true));
+    }
+    memory.close();
+    createdVolumes.forEach(volume -> attempt("volume " + volume, () -> remove(volume)));
+    createdNetworks.forEach(
+        network -> attempt("network " + network, () -> api.networkRemove(network)));
+  }
+
+  /** Anonymous volumes have gone with their container. */
+  private void remove(String volume) {
+    if (api.findVolume(volume).isPresent()) {
+      api.volumeRemove(volume);
+    }
+  }
+
+  private static void attempt(String what, Runnable removal) {
+    try {
+      removal.run();
+    } catch (EngineException e) {
+      log.warn("Cannot remove {}: {}", what, e.getMessage());
+    }
+  }
+
+  private MigrationException inCriusWords(MigrationException failure) {
+    List<String> errors = Criu.errors(work.resolve("restore.log"));
+    return errors.isEmpty()
+        ? failure
+        : failure.with("CRIU says: %s.".formatted(String.join("; ", errors)));
+  }
+}

@@ -1,0 +1,262 @@
+package io.pagurus.engine.docker;
+
+import static io.pagurus.model.FailureCode.DUMP_FAILED;
+import static io.pagurus.model.FailureCode.NOT_MIGRATABLE;
+
+import io.pagurus.criu.CheckpointDirectory;
+import io.pagurus.criu.PagemapEntry;
+import io.pagurus.dind.Blocker;
+import io.pagurus.dind.ContainerSpec;
+import io.pagurus.dind.EngineApi;
+import io.pagurus.dind.EngineException;
+import io.pagurus.dind.InnerContainer;
+import io.pagurus.engine.Departure;
+import io.pagurus.engine.FileArtifact;
+import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Features;
+import io.pagurus.protocol.Message;
+import io.pagurus.protocol.Message.ArtifactBegin.Kind;
+import io.pagurus.transfer.LogLines;
+import io.pagurus.transfer.ProcessMemory;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A container of the inner engine on its way out. */
+final class DockerDeparture implements Departure {
+  private static final Logger log = LoggerFactory.getLogger(DockerDeparture.class);
+
+  private final EngineApi api;
+  private final ContainerSpec spec;
+  private final InnerContainer container;
+  private final List<String> skipBinds;
+  private final Features features;
+  private TrafficCut traffic;
+
+  DockerDeparture(EngineApi api, ContainerSpec spec, List<String> skipBinds, Features features) {
+    this.api = api;
+    this.spec = spec;
+    this.container = spec.container();
+    this.skipBinds = List.copyOf(skipBinds);
+    this.features = features;
+  }
+
+  @Override
+  public String id() {
+    return container.id();
+  }
+
+  @Override
+  public String name() {
+    return container.name();
+  }
+
+  @Override
+  public List<Message.Problem> problems() {
+    return blockers().stream()
+        .filter(blocker -> !blocker.isWarning())
+        .map(blocker -> new Message.Problem(NOT_MIGRATABLE, blocker.message()))
+        .toList();
+  }
+
+  @Override
+  public List<String> warnings() {
+    return blockers().stream().filter(Blocker::isWarning).map(Blocker::message).toList();
+  }
+
+  private List<Blocker> blockers() {
+    Set<Path> skipped = new HashSet<>();
+    skipBinds.forEach(path -> skipped.add(Path.of(path)));
+    return spec.blockers(skipped);
+  }
+
+  @Override
+  public Message.ServicePlan plan() {
+    try {
+      return new Message.ServicePlan(
+          container.name(),
+          spec.inspect(),
+          container.networks().stream()
+              .map(network -> api.networkInspect(network.networkId()))
+              .toList(),
+          volumes().stream()
+              .filter(mount -> !mount.anonymous())
+              .map(mount -> api.volumeInspect(mount.volume().orElseThrow()))
+              .toList(),
+          container.imageId(),
+          ProcessMemory.anonymousBytes(processes().values()),
+          fileBytes(),
+          api.imageInspect(container.imageId()).path("Size").asLong(),
+          logBytes(),
+          skipBinds,
+          features);
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot measure " + container.name(), e);
+    }
+  }
+
+  private long logBytes() throws IOException {
+    Path current = logs().get("");
+    if (current == null) {
+      return 0;
+    }
+    try (InputStream lines = new LogLines(Files.newInputStream(current), Files.size(current))) {
+      return lines.transferTo(OutputStream.nullOutputStream());
+    }
+  }
+
+  private List<InnerContainer.Mount> volumes() {
+    return container.mounts().stream()
+        .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
+        .toList();
+  }
+
+  private long fileBytes() throws IOException {
+    long bytes = 0;
+    for (FileArtifact tree : files()) {
+      bytes += treeBytes(tree.root());
+    }
+    for (Path file : logs().values()) {
+      bytes += Files.size(file);
+    }
+    return bytes;
+  }
+
+  /** Files may come and go while they are counted: an estimate is all that is needed. */
+  private static long treeBytes(Path root) {
+    try (Stream<Path> files = Files.walk(root)) {
+      return files.mapToLong(file -> file.toFile().length()).sum();
+    } catch (IOException | UncheckedIOException e) {
+      log.info("Cannot measure {}: {}", root, e.getMessage());
+      return 0;
+    }
+  }
+
+  @Override
+  public List<FileArtifact> files() {
+    List<FileArtifact> trees = new ArrayList<>();
+    container
+        .layers()
+        .ifPresent(
+            layers ->
+                trees.add(new FileArtifact(Kind.ROOTFS, "", layers.upper(), true, Path.of("/"))));
+    for (InnerContainer.Mount mount : volumes()) {
+      trees.add(
+          new FileArtifact(
+              Kind.VOLUME,
+              mount.destination().toString(),
+              mount.source().orElseThrow(),
+              false,
+              mount.destination()));
+    }
+    return trees;
+  }
+
+  @Override
+  public Map<String, Path> logs() {
+    Map<String, Path> files = new TreeMap<>();
+    container
+        .logPath()
+        .filter(Files::exists)
+        .ifPresent(
+            current -> {
+              String name = current.getFileName().toString();
+              try (Stream<Path> siblings = Files.list(current.getParent())) {
+                siblings
+                    .filter(file -> file.getFileName().toString().startsWith(name))
+                    .forEach(
+                        file ->
+                            files.put(
+                                file.getFileName().toString().substring(name.length()), file));
+              } catch (IOException e) {
+                throw new UncheckedIOException("Cannot list the logs of " + container.name(), e);
+              }
+            });
+    return files;
+  }
+
+  @Override
+  public Map<Integer, Integer> processes() throws IOException {
+    return ProcessMemory.tree((int) container.pid());
+  }
+
+  @Override
+  public void freeze() {
+    try {
+      if (traffic == null) {
+        traffic = TrafficCut.of(container.pid());
+      }
+      traffic.cut();
+      api.pause(container.id());
+    } catch (IOException | EngineException e) {
+      thaw();
+      throw new MigrationException(
+          DUMP_FAILED, "Cannot freeze %s: %s.".formatted(name(), e.getMessage()), e);
+    }
+  }
+
+  @Override
+  public void thaw() {
+    try {
+      DockerEngine.thaw(api, container.id());
+      if (traffic != null) {
+        traffic.mend();
+      }
+    } catch (IOException e) {
+      throw new MigrationException(
+          DUMP_FAILED,
+          "Cannot reconnect %s to its network: %s. It runs here; `docker network disconnect` and `connect` repair it."
+              .formatted(name(), e.getMessage()),
+          e);
+    }
+  }
+
+  @Override
+  public Dump dump(Path images) {
+    Path work = images.resolveSibling("dump");
+    try {
+      Files.createDirectories(work);
+      CriuDump.run(container.id(), images, work);
+      CheckpointDirectory checkpoint = new CheckpointDirectory(images);
+      Map<Integer, List<PageRun>> lazy = new TreeMap<>();
+      for (int pid : checkpoint.pids()) {
+        List<PageRun> runs = new ArrayList<>();
+        for (PagemapEntry entry : checkpoint.pagemap(pid).entries()) {
+          if ((entry.flags() & PagemapEntry.LAZY) != 0) {
+            runs.add(new PageRun(entry.address(), entry.pages()));
+          }
+        }
+        lazy.put(pid, runs);
+      }
+      return new Dump(lazy, new CheckpointDirectory(work).dumpStatistics());
+    } catch (IOException e) {
+      throw new MigrationException(
+          DUMP_FAILED, "Cannot read what CRIU dumped: %s.".formatted(e.getMessage()), e);
+    }
+  }
+
+  @Override
+  public void retire() {
+    List<String> own = volumes().stream().map(mount -> mount.volume().orElseThrow()).toList();
+    api.remove(container.id(), true, true);
+    for (String volume : own) {
+      try {
+        api.findVolume(volume).ifPresent(found -> api.volumeRemove(volume));
+      } catch (EngineException e) {
+        log.warn("Volume {} stays here: {}", volume, e.getMessage());
+      }
+    }
+  }
+}

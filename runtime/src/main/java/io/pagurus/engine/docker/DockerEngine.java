@@ -1,0 +1,353 @@
+package io.pagurus.engine.docker;
+
+import static io.pagurus.model.FailureCode.BUSY;
+import static io.pagurus.model.FailureCode.ENGINE_UNAVAILABLE;
+import static io.pagurus.model.FailureCode.INCOMPATIBLE_PEER;
+import static io.pagurus.model.FailureCode.NOT_FOUND;
+import static io.pagurus.model.FailureCode.NO_ROOM;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.pagurus.dind.AddressReservation;
+import io.pagurus.dind.Blocker;
+import io.pagurus.dind.ContainerSpec;
+import io.pagurus.dind.EngineApi;
+import io.pagurus.dind.EngineException;
+import io.pagurus.dind.EngineUnreachableException;
+import io.pagurus.dind.HeldStart;
+import io.pagurus.dind.ImageStore;
+import io.pagurus.dind.InnerContainer;
+import io.pagurus.dind.NetworkSpec;
+import io.pagurus.dind.VolumeSpec;
+import io.pagurus.engine.Arrival;
+import io.pagurus.engine.ContainerEngine;
+import io.pagurus.engine.Departure;
+import io.pagurus.model.Capability;
+import io.pagurus.model.MigrationException;
+import io.pagurus.model.ServiceSummary;
+import io.pagurus.protocol.Features;
+import io.pagurus.protocol.Message;
+import io.pagurus.transfer.ProcessMemory;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Supplier;
+
+/** The inner Docker engine as the port sees it. */
+public final class DockerEngine implements ContainerEngine {
+  /** The engine's data root; a volume of the outer container. */
+  static final Path DATA_ROOT = Path.of("/var/lib/docker");
+
+  /** What a restore needs beside the service's own memory, bytes. */
+  private static final long MEMORY_MARGIN = 64L << 20;
+
+  private static final long DISK_MARGIN = 64L << 20;
+
+  private final EngineApi api;
+  private final ImageStore images;
+  private final AddressReservation addresses;
+  private final Machine machine;
+
+  public DockerEngine(EngineApi api, Machine machine) {
+    this.api = api;
+    this.images = new ImageStore(api);
+    this.addresses = new AddressReservation(api, HeldStart.DIRECTORY);
+    this.machine = machine;
+  }
+
+  @Override
+  public List<ServiceSummary> services() {
+    return reachable(
+        () -> {
+          List<ServiceSummary> services = new ArrayList<>();
+          for (ObjectNode listed : api.list(true)) {
+            if (!AddressReservation.isPlaceholder(listed)) {
+              summary(listed).ifPresent(services::add);
+            }
+          }
+          return services;
+        });
+  }
+
+  /** Empty when it has gone meanwhile. */
+  private Optional<ServiceSummary> summary(ObjectNode listed) {
+    if (listed.path("State").asText().equals("created")) {
+      // Perhaps an arrival: the engine answers no inspect of a container that is starting.
+      return Optional.of(
+          new ServiceSummary(
+              listed.path("Id").asText(),
+              name(listed),
+              listed.path("Image").asText(),
+              "created",
+              0,
+              Optional.empty(),
+              List.of("not-running")));
+    }
+    return api.find(listed.path("Id").asText()).map(this::summaryOf);
+  }
+
+  private static String name(ObjectNode listed) {
+    return listed.path("Names").path(0).asText().replaceFirst("^/", "");
+  }
+
+  private ServiceSummary summaryOf(ObjectNode inspect) {
+    ContainerSpec spec = new ContainerSpec(inspect);
+    InnerContainer container = spec.container();
+    long memory = 0;
+    if (container.isRunning()) {
+      try {
+        memory = ProcessMemory.anonymousBytes(ProcessMemory.tree((int) container.pid()).values());
+      } catch (IOException e) {
+        // It ended between the two looks; the next listing says so.
+        memory = 0;
+      }
+    }
+    return new ServiceSummary(
+        container.id(),
+        container.name(),
+        container.imageReference(),
+        inspect.path("State").path("Status").asText(),
+        memory,
+        Optional.empty(),
+        spec.blockers(Set.of()).stream()
+            .filter(blocker -> !blocker.isWarning())
+            .map(blocker -> blocker.code().word())
+            .toList());
+  }
+
+  @Override
+  public List<String> log(String service, int lines) {
+    String id = reachable(() -> find(service).id());
+    try {
+      // The engine knows every log driver that can be read; its client merges both streams.
+      return Tool.run(Duration.ofSeconds(20), List.of("docker", "logs", "--tail", "" + lines, id))
+          .lines()
+          .toList();
+    } catch (IOException e) {
+      throw new MigrationException(
+          ENGINE_UNAVAILABLE,
+          "Cannot read the log of %s: %s".formatted(service, e.getMessage()),
+          e);
+    }
+  }
+
+  @Override
+  public Features features() {
+    return machine.features();
+  }
+
+  @Override
+  public List<Capability> capabilities() {
+    return machine.capabilities(api);
+  }
+
+  @Override
+  public Departure depart(String service, List<String> skipBinds) {
+    return reachable(
+        () -> {
+          ObjectNode inspect = api.inspect(find(service).id());
+          return new DockerDeparture(
+              api, new ContainerSpec(inspect), skipBinds, machine.features());
+        });
+  }
+
+  private InnerContainer find(String service) {
+    return api.find(service)
+        .map(InnerContainer::of)
+        .orElseThrow(
+            () ->
+                new MigrationException(
+                    NOT_FOUND,
+                    "There is no service '%s' here. `pagurus ps` lists what runs."
+                        .formatted(service)));
+  }
+
+  @Override
+  public Message.Verdict check(Message.ServicePlan plan) {
+    return reachable(
+        () -> {
+          List<Message.Problem> problems = new ArrayList<>();
+          boolean imagePresent = api.findImage(plan.imageId()).isPresent();
+          checkMachine(plan, problems);
+          checkRoom(plan, imagePresent, problems);
+          checkNames(plan, problems);
+          checkNetworks(plan, problems);
+          return new Message.Verdict(
+              problems, imagePresent, imagePresent ? Set.of() : images.chainIds());
+        });
+  }
+
+  private void checkMachine(Message.ServicePlan plan, List<Message.Problem> problems) {
+    Features here = machine.features();
+    Features there = plan.features();
+    if (!here.architecture().equals(there.architecture())) {
+      problems.add(
+          new Message.Problem(
+              INCOMPATIBLE_PEER,
+              "The destination is a %s machine, the source a %s one."
+                  .formatted(here.architecture(), there.architecture())));
+      return;
+    }
+    Set<String> lacking = new TreeSet<>(there.cpuFlags());
+    lacking.removeAll(here.cpuFlags());
+    if (!lacking.isEmpty()) {
+      problems.add(
+          new Message.Problem(
+              INCOMPATIBLE_PEER,
+              "The destination's CPU lacks %s, which the service may use (it would end with SIGILL). Choose a destination with the same CPU generation, or hide these flags at the source before the service starts (PAGURUS_CPU_HIDE)."
+                  .formatted(String.join(", ", lacking))));
+    }
+    if (here.criuVersion().isEmpty()) {
+      problems.add(new Message.Problem(INCOMPATIBLE_PEER, "The destination has no CRIU."));
+    }
+  }
+
+  private void checkRoom(
+      Message.ServicePlan plan, boolean imagePresent, List<Message.Problem> problems) {
+    Features here = machine.features();
+    // Once in the page store, once in the restored processes.
+    long memory = 2 * plan.memoryBytes() + MEMORY_MARGIN;
+    if (here.memoryAvailableBytes() < memory) {
+      problems.add(
+          new Message.Problem(
+              NO_ROOM,
+              "The destination has %d MiB of memory available, the service needs %d MiB while it arrives."
+                  .formatted(here.memoryAvailableBytes() >> 20, memory >> 20)));
+    }
+    long staging = plan.memoryBytes() + MEMORY_MARGIN;
+    if (here.stagingAvailableBytes() < staging) {
+      problems.add(
+          new Message.Problem(
+              NO_ROOM,
+              "The destination's staging tmpfs has %d MiB free, the service needs %d MiB. Start that outer container with a larger --shm-size."
+                  .formatted(here.stagingAvailableBytes() >> 20, staging >> 20)));
+    }
+    // An image passes through a temporary directory of the engine while it is loaded.
+    long disk = plan.fileBytes() + (imagePresent ? 0 : 2 * plan.imageBytes()) + DISK_MARGIN;
+    if (here.diskAvailableBytes() < disk) {
+      problems.add(
+          new Message.Problem(
+              NO_ROOM,
+              "The destination has %d MiB of disk free, the service needs %d MiB."
+                  .formatted(here.diskAvailableBytes() >> 20, disk >> 20)));
+    }
+  }
+
+  private void checkNames(Message.ServicePlan plan, List<Message.Problem> problems) {
+    api.list(true).stream()
+        .filter(listed -> name(listed).equals(plan.service()))
+        .findFirst()
+        .ifPresent(
+            taken ->
+                problems.add(
+                    new Message.Problem(
+                        BUSY,
+                        "A container named '%s' exists at the destination (%s). Remove or rename it there."
+                            .formatted(plan.service(), taken.path("State").asText()))));
+    for (ObjectNode volume : plan.volumes()) {
+      VolumeSpec.of(volume).blocker(api).map(DockerEngine::busy).ifPresent(problems::add);
+    }
+  }
+
+  private void checkNetworks(Message.ServicePlan plan, List<Message.Problem> problems) {
+    for (ObjectNode network : plan.networks()) {
+      new NetworkSpec(network).blocker(api).map(DockerEngine::busy).ifPresent(problems::add);
+    }
+    addresses.blockers(new ContainerSpec(plan.inspect()).container()).stream()
+        .map(DockerEngine::busy)
+        .forEach(problems::add);
+  }
+
+  private static Message.Problem busy(Blocker blocker) {
+    return new Message.Problem(BUSY, blocker.message());
+  }
+
+  @Override
+  public Arrival arrive(Message.ServicePlan plan, Path staging) {
+    return new DockerArrival(api, images, addresses, plan, staging);
+  }
+
+  @Override
+  public long exportImage(String imageId, Set<String> chainIds, OutputStream out)
+      throws IOException {
+    return images.exportMissing(imageId, chainIds, out).bytes();
+  }
+
+  @Override
+  public void importImage(String imageId, InputStream in) {
+    images.load(in, imageId);
+  }
+
+  @Override
+  public void sweep() {
+    reachable(
+        () -> {
+          HeldStart.sweep(HeldStart.DIRECTORY);
+          addresses.sweep();
+          return null;
+        });
+  }
+
+  @Override
+  public void thawLeftover(String containerId) {
+    reachable(
+        () -> {
+          if (api.find(containerId).isPresent()) {
+            thaw(api, containerId);
+            mend(containerId);
+          }
+          return null;
+        });
+  }
+
+  private void mend(String containerId) {
+    try {
+      TrafficCut.of(InnerContainer.of(api.inspect(containerId)).pid()).mend();
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot reconnect " + containerId, e);
+    }
+  }
+
+  /** Unpauses a container if it is paused. */
+  static void thaw(EngineApi api, String containerId) {
+    JsonNode state = api.inspect(containerId).path("State");
+    if (state.path("Paused").asBoolean()) {
+      api.unpause(containerId);
+    }
+  }
+
+  @Override
+  public void removeLeftover(String containerId) {
+    reachable(
+        () -> {
+          Optional<InnerContainer> left = api.find(containerId).map(InnerContainer::of);
+          if (left.isPresent() && !left.get().isRunning()) {
+            api.remove(containerId, true, true);
+          }
+          return null;
+        });
+  }
+
+  private static <T> T reachable(Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (EngineUnreachableException e) {
+      throw new MigrationException(
+          ENGINE_UNAVAILABLE,
+          "The inner engine does not answer: %s. The runtime restarts it; see /var/log/pagurus/dockerd.log."
+              .formatted(e.getMessage()),
+          e);
+    } catch (EngineException e) {
+      throw new MigrationException(
+          ENGINE_UNAVAILABLE, "The inner engine refused: %s.".formatted(e.getMessage()), e);
+    }
+  }
+}

@@ -1,0 +1,173 @@
+package io.pagurus.engine.docker;
+
+import static io.pagurus.model.FailureCode.RESTORE_FAILED;
+import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
+
+import io.pagurus.criu.CheckpointDirectory;
+import io.pagurus.criu.PageServer;
+import io.pagurus.criu.PagemapEntry;
+import io.pagurus.engine.Arrival.PageSupply;
+import io.pagurus.model.MigrationException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Where a restore gets its private memory from: the local {@code criu lazy-pages} daemon, which
+ * fetches it from our page store while the service already runs.
+ */
+final class RestoreMemory implements AutoCloseable {
+  /** Nothing staged. */
+  static final RestoreMemory NONE =
+      new RestoreMemory(Path.of(""), Path.of(""), Map.of(), null, null, null);
+
+  private static final Duration SETTLE_LIMIT = Duration.ofMinutes(10);
+  private static final Path SOCKET = Path.of("lazy-pages.socket");
+
+  private final Path images;
+  private final Path work;
+  private final Map<Integer, List<PagemapEntry>> wanted;
+  private final PageSupply pages;
+  private final Process daemon;
+  private final PageServer server;
+
+  private RestoreMemory(
+      Path images,
+      Path work,
+      Map<Integer, List<PagemapEntry>> wanted,
+      PageSupply pages,
+      PageServer server,
+      Process daemon) {
+    this.images = images;
+    this.work = work;
+    this.wanted = wanted;
+    this.pages = pages;
+    this.server = server;
+    this.daemon = daemon;
+  }
+
+  /** Starts the daemon, unless the checkpoint leaves no page out. */
+  static RestoreMemory start(Path images, Path work, PageSupply pages) throws IOException {
+    Map<Integer, List<PagemapEntry>> wanted = lazyPages(images);
+    if (wanted.isEmpty()) {
+      return new RestoreMemory(images, work, wanted, pages, null, null);
+    }
+    PageServer server = PageServer.start(pages::transferTo);
+    Process daemon =
+        new ProcessBuilder(
+                "criu",
+                "lazy-pages",
+                "--page-server",
+                "--address",
+                "127.0.0.1",
+                "--port",
+                Integer.toString(server.port()),
+                "--images-dir",
+                images.toString(),
+                "--work-dir",
+                work.toString(),
+                "-o",
+                "lazy-pages.log",
+                "-v1")
+            .directory(work.toFile())
+            .redirectErrorStream(true)
+            .redirectOutput(work.resolve("lazy-pages.out").toFile())
+            .start();
+    return new RestoreMemory(images, work, wanted, pages, server, daemon);
+  }
+
+  private static Map<Integer, List<PagemapEntry>> lazyPages(Path images) throws IOException {
+    Map<Integer, List<PagemapEntry>> wanted = new TreeMap<>();
+    CheckpointDirectory checkpoint = new CheckpointDirectory(images);
+    for (int pid : checkpoint.pids()) {
+      List<PagemapEntry> lazy =
+          checkpoint.pagemap(pid).entries().stream()
+              .filter(e -> (e.flags() & PagemapEntry.LAZY) != 0)
+              .toList();
+      if (!lazy.isEmpty()) {
+        wanted.put(pid, lazy);
+      }
+    }
+    return wanted;
+  }
+
+  /** See {@link io.pagurus.engine.Arrival#verify}. */
+  void verify() {
+    wanted.forEach(
+        (pid, entries) ->
+            entries.stream()
+                .filter(entry -> !pages.holds(pid, entry.address(), entry.pages()))
+                .findFirst()
+                .ifPresent(
+                    entry -> {
+                      throw new MigrationException(
+                          TRANSFER_FAILED,
+                          "Memory of process %d at %x is missing.".formatted(pid, entry.address()));
+                    }));
+  }
+
+  Path images() {
+    awaitSocket();
+    return images;
+  }
+
+  List<String> runcOptions() {
+    return daemon == null ? List.of() : List.of("--lazy-pages");
+  }
+
+  /** runc's CRIU connects to this socket in its work directory and fails when it is not there. */
+  private void awaitSocket() {
+    while (daemon != null && !Files.exists(work.resolve(SOCKET))) {
+      if (!daemon.isAlive()) {
+        throw new MigrationException(RESTORE_FAILED, "criu lazy-pages ended: " + words() + ".");
+      }
+      try {
+        TimeUnit.MICROSECONDS.sleep(500);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new MigrationException(RESTORE_FAILED, "The restore was interrupted.", e);
+      }
+    }
+  }
+
+  /** Waits until every page is in place. */
+  void settle() {
+    if (daemon == null) {
+      return;
+    }
+    try {
+      if (!daemon.waitFor(SETTLE_LIMIT.toSeconds(), TimeUnit.SECONDS) || daemon.exitValue() != 0) {
+        throw new MigrationException(
+            RESTORE_FAILED, "criu lazy-pages did not place every page: " + words() + ".");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new MigrationException(RESTORE_FAILED, "Interrupted while pages are placed.", e);
+    } finally {
+      close();
+    }
+  }
+
+  private String words() {
+    List<String> errors = Criu.errors(work.resolve("lazy-pages.log"));
+    return errors.isEmpty() ? "no error in its log" : String.join("; ", errors);
+  }
+
+  @Override
+  public void close() {
+    if (daemon != null) {
+      daemon.destroyForcibly();
+      try {
+        server.close();
+      } catch (IOException e) {
+        throw new UncheckedIOException("Cannot close the page server", e);
+      }
+    }
+  }
+}

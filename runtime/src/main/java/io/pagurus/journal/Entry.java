@@ -1,0 +1,42 @@
+package io.pagurus.journal;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import io.pagurus.model.MigrationStatus;
+
+/** One step of a migration, durable before it takes effect. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "step")
+@JsonSubTypes({
+  @JsonSubTypes.Type(value = Entry.Begun.class, name = "begun"),
+  @JsonSubTypes.Type(value = Entry.Frozen.class, name = "frozen"),
+  @JsonSubTypes.Type(value = Entry.CommitSent.class, name = "commit_sent"),
+  @JsonSubTypes.Type(value = Entry.Arriving.class, name = "arriving"),
+  @JsonSubTypes.Type(value = Entry.Restoring.class, name = "restoring"),
+  @JsonSubTypes.Type(value = Entry.Restored.class, name = "restored"),
+  @JsonSubTypes.Type(value = Entry.Ended.class, name = "ended"),
+})
+@JsonInclude(JsonInclude.Include.NON_ABSENT)
+public sealed interface Entry {
+
+  /** First entry of either side: how the migration looks to an operator. */
+  record Begun(MigrationStatus status) implements Entry {}
+
+  /** Source: the container is frozen, or about to be. Recovery: thaw. */
+  record Frozen(String container) implements Entry {}
+
+  /** Source: only the destination may run it from here on. Recovery: ask. */
+  record CommitSent(String container) implements Entry {}
+
+  /** Destination: this container exists here and waits. Recovery: remove it. */
+  record Arriving(String container) implements Entry {}
+
+  /** Destination: the commit has come. Recovery: ask the engine whether it runs. */
+  record Restoring(String container) implements Entry {}
+
+  /** Destination: the service runs here. */
+  record Restored(String container) implements Entry {}
+
+  /** Last entry. */
+  record Ended(MigrationStatus status) implements Entry {}
+}

@@ -1,0 +1,153 @@
+package io.pagurus.migration;
+
+import static io.pagurus.model.FailureCode.BUSY;
+import static io.pagurus.model.FailureCode.PROTOCOL;
+import static io.pagurus.model.FailureCode.UNAUTHORIZED;
+
+import io.pagurus.engine.ContainerEngine;
+import io.pagurus.event.Events;
+import io.pagurus.journal.Journal;
+import io.pagurus.model.MigrationException;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.protocol.FrameConnection;
+import io.pagurus.protocol.Message;
+import io.pagurus.protocol.PeerEndpoint;
+import io.pagurus.protocol.Version;
+import io.pagurus.transfer.ArtifactReceiver;
+import io.pagurus.trust.Proof;
+import io.pagurus.trust.TicketOffice;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Lets peers in: checks their version and credentials, then hands them to their migration. */
+final class DestinationEndpoint implements PeerEndpoint {
+  private static final Logger log = LoggerFactory.getLogger(DestinationEndpoint.class);
+  private static final HexFormat HEX = HexFormat.of();
+
+  private final String name;
+  private final ContainerEngine engine;
+  private final TicketOffice tickets;
+  private final Journal journal;
+  private final Path staging;
+  private final Events events;
+  private final Consumer<DestinationMigration> arrivals;
+  private final Map<String, DestinationMigration> open = new ConcurrentHashMap<>();
+
+  DestinationEndpoint(
+      String name,
+      ContainerEngine engine,
+      TicketOffice tickets,
+      Journal journal,
+      Path staging,
+      Events events,
+      Consumer<DestinationMigration> arrivals) {
+    this.name = name;
+    this.engine = engine;
+    this.tickets = tickets;
+    this.journal = journal;
+    this.staging = staging;
+    this.events = events;
+    this.arrivals = arrivals;
+  }
+
+  @Override
+  public void serve(InputStream in, OutputStream out, String remote) throws IOException {
+    FrameConnection connection = FrameConnection.accepted(in, out);
+    try {
+      Message.Hello hello = connection.expect(Message.Hello.class);
+      Version.agree(hello.version());
+      if (!hello.migration().matches("[a-z0-9-]{8,64}")) {
+        throw new MigrationException(PROTOCOL, "Malformed migration id.");
+      }
+      switch (hello.role()) {
+        case CONTROL -> serveControl(connection, hello, remote);
+        case BULK -> serveBulk(connection, hello);
+      }
+    } catch (MigrationException e) {
+      log.info("Refused {}: {}", remote, e.getMessage());
+      try {
+        connection.send(new Message.Refused(e.code(), e.getMessage()));
+      } catch (MigrationException gone) {
+        log.debug("{} hung up first", remote);
+      }
+    }
+  }
+
+  private void serveControl(FrameConnection connection, Message.Hello hello, String remote)
+      throws IOException {
+    byte[] nonce = Proof.nonce();
+    connection.send(new Message.Challenge(Version.CURRENT, HEX.formatHex(nonce)));
+    Message.Prove proof = connection.expect(Message.Prove.class);
+    tickets.check(
+        hello.ticket(), nonce, bytes(hello.nonce()), bytes(proof.proof()), proof.service());
+    String token = HEX.formatHex(Proof.nonce());
+    Progress progress =
+        new Progress(
+            events,
+            hello.migration(),
+            MigrationStatus.Role.DESTINATION,
+            proof.service(),
+            proof.source());
+    DestinationMigration migration =
+        new DestinationMigration(
+            hello.migration(),
+            token,
+            engine,
+            journal,
+            Staging.create(staging, hello.migration()),
+            () -> tickets.consume(hello.ticket()),
+            arrivals,
+            progress,
+            connection);
+    if (open.putIfAbsent(hello.migration(), migration) != null) {
+      throw new MigrationException(BUSY, "This migration has a control connection already.");
+    }
+    try {
+      log.info("{} at {} wants to bring {}", proof.source(), remote, proof.service());
+      connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), token));
+      migration.serve();
+    } finally {
+      open.remove(hello.migration());
+      Staging.deleteIfEmpty(staging.resolve(hello.migration()));
+    }
+  }
+
+  private static byte[] bytes(String hex) {
+    if (hex.length() != 2 * Proof.NONCE_BYTES || !hex.matches("[0-9a-f]+")) {
+      throw new MigrationException(PROTOCOL, "Malformed nonce or proof.");
+    }
+    return HEX.parseHex(hex);
+  }
+
+  private void serveBulk(FrameConnection connection, Message.Hello hello) {
+    DestinationMigration migration = open.get(hello.migration());
+    if (migration == null
+        || !MessageDigest.isEqual(
+            migration.token().getBytes(StandardCharsets.US_ASCII),
+            hello.ticket().getBytes(StandardCharsets.US_ASCII))) {
+      throw new MigrationException(UNAUTHORIZED, "No such migration, or a wrong token.");
+    }
+    connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), ""));
+    ArtifactReceiver receiver =
+        new ArtifactReceiver(connection, migration, migration.progress()::moved);
+    try {
+      boolean more = true;
+      while (more) {
+        more = receiver.receiveNext();
+      }
+    } catch (MigrationException e) {
+      migration.bulkFailed(e);
+      throw e;
+    }
+  }
+}

@@ -1,0 +1,314 @@
+package io.pagurus.migration;
+
+import static io.pagurus.model.FailureCode.BUSY;
+import static io.pagurus.model.FailureCode.NOT_FOUND;
+
+import io.pagurus.engine.ContainerEngine;
+import io.pagurus.engine.Departure;
+import io.pagurus.event.Events;
+import io.pagurus.journal.Entry;
+import io.pagurus.journal.Journal;
+import io.pagurus.migration.SourceMigration.Surroundings;
+import io.pagurus.model.Capability;
+import io.pagurus.model.MigrationException;
+import io.pagurus.model.MigrationReport;
+import io.pagurus.model.MigrationRequest;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Outcome;
+import io.pagurus.model.ServiceSummary;
+import io.pagurus.protocol.PeerEndpoint;
+import io.pagurus.trust.PeerDialer;
+import io.pagurus.trust.TicketOffice;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** All migrations of this runtime, in both roles. A service belongs to one migration at a time. */
+public final class MigrationService implements Migrations {
+  private static final Logger log = LoggerFactory.getLogger(MigrationService.class);
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private static final Duration CONNECT_LIMIT = Duration.ofSeconds(10);
+
+  private final ContainerEngine engine;
+  private final Journal journal;
+  private final Events events;
+  private final Surroundings surroundings;
+  private final DestinationEndpoint endpoint;
+  private final Map<String, MigrationStatus> ended = new ConcurrentHashMap<>();
+  private final Map<String, Progress> running = new ConcurrentHashMap<>();
+  private final Map<String, SourceMigration> departures = new ConcurrentHashMap<>();
+  private final Map<String, String> owners = new ConcurrentHashMap<>();
+
+  /**
+   * @param name of this outer container in reports
+   * @param fingerprint of this runtime's certificate
+   * @param staging directory on a tmpfs for what is on its way
+   */
+  public MigrationService(
+      String name,
+      String fingerprint,
+      ContainerEngine engine,
+      TicketOffice tickets,
+      Journal journal,
+      Events events,
+      Path staging) {
+    this.engine = engine;
+    this.journal = journal;
+    this.events = events;
+    this.surroundings =
+        new Surroundings(
+            name, fingerprint, engine, new PeerDialer(CONNECT_LIMIT), journal, staging);
+    this.endpoint =
+        new DestinationEndpoint(name, engine, tickets, journal, staging, events, this::arriving);
+  }
+
+  /** Serves peers that bring services here. */
+  public PeerEndpoint endpoint() {
+    return endpoint;
+  }
+
+  /**
+   * Brings every migration that a crash cut short to an end, as far as this side alone can. Call
+   * once, when the engine answers and before anything begins.
+   */
+  public void recover() {
+    engine.sweep();
+    deleteStaging();
+    journal
+        .read()
+        .forEach(
+            (id, entries) -> {
+              if (!entries.isEmpty()) {
+                recover(id, entries);
+              }
+            });
+  }
+
+  private void recover(String id, List<Entry> entries) {
+    switch (entries.getLast()) {
+      case Entry.Ended(MigrationStatus status) -> ended.put(id, status);
+      case Entry.Begun begun ->
+          close(id, entries, Outcome.FAILED, "The runtime ended early; nothing had changed.");
+      case Entry.Frozen(String container) -> {
+        engine.thawLeftover(container);
+        close(
+            id,
+            entries,
+            Outcome.FAILED,
+            "The runtime ended before the commit; the service runs again at the source.");
+      }
+      case Entry.CommitSent(String container) ->
+          ended.put(
+              id,
+              statusOf(
+                  entries,
+                  Outcome.IN_DOUBT,
+                  "The runtime ended after the commit; the frozen container %s stays until you have looked at the destination."
+                      .formatted(container)));
+      case Entry.Arriving(String container) -> {
+        engine.removeLeftover(container);
+        close(
+            id,
+            entries,
+            Outcome.ABORTED,
+            "The runtime ended before the commit; the service is not here.");
+      }
+      case Entry.Restoring(String container) ->
+          ended.put(
+              id,
+              statusOf(
+                  entries,
+                  Outcome.IN_DOUBT,
+                  "The runtime ended while container %s was being restored here."
+                      .formatted(container)));
+      case Entry.Restored restored ->
+          close(id, entries, Outcome.COMPLETED, "The service runs here.");
+    }
+  }
+
+  private void close(String id, List<Entry> entries, Outcome outcome, String message) {
+    MigrationStatus status = statusOf(entries, outcome, message);
+    journal.append(id, new Entry.Ended(status));
+    ended.put(id, status);
+    log.warn("Recovered migration {}: {}", id, message);
+  }
+
+  private static MigrationStatus statusOf(List<Entry> entries, Outcome outcome, String message) {
+    return entries.stream()
+        .filter(Entry.Begun.class::isInstance)
+        .map(entry -> ((Entry.Begun) entry).status())
+        .findFirst()
+        .map(
+            begun ->
+                new MigrationStatus(
+                    begun.id(),
+                    begun.role(),
+                    begun.service(),
+                    begun.peer(),
+                    begun.phase(),
+                    begun.bytesDone(),
+                    begun.bytesTotal(),
+                    begun.startedAt(),
+                    message,
+                    Optional.of(outcome),
+                    Optional.empty()))
+        .orElseThrow(() -> new IllegalStateException("A journal without a beginning"));
+  }
+
+  private void deleteStaging() {
+    Path staging = surroundings.staging();
+    if (!Files.isDirectory(staging)) {
+      return;
+    }
+    try (DirectoryStream<Path> leftovers = Files.newDirectoryStream(staging)) {
+      for (Path leftover : leftovers) {
+        Staging.delete(leftover);
+      }
+    } catch (IOException e) {
+      log.warn("Cannot empty {}", staging, e);
+    }
+  }
+
+  private void arriving(DestinationMigration migration) {
+    running.put(migration.id(), migration.progress());
+  }
+
+  @Override
+  public String begin(MigrationRequest request) {
+    Departure service = engine.depart(request.service(), request.skipBinds());
+    String id = newId();
+    own(service, id);
+    Progress progress = new Progress(events, id, MigrationStatus.Role.SOURCE, service.name(), "");
+    SourceMigration migration = new SourceMigration(id, request, service, surroundings, progress);
+    running.put(id, progress);
+    departures.put(id, migration);
+    Thread.ofVirtual().name("migration-" + id).start(() -> run(id, service, migration, progress));
+    return id;
+  }
+
+  private void run(String id, Departure service, SourceMigration migration, Progress progress) {
+    try {
+      MigrationReport report = migration.run();
+      MigrationStatus last = progress.end(report.outcome(), ending(report), Optional.of(report));
+      if (report.outcome() != Outcome.IN_DOUBT) {
+        journal.append(id, new Entry.Ended(last));
+      }
+    } finally {
+      departures.remove(id);
+      owners.remove(service.id());
+    }
+  }
+
+  private static String ending(MigrationReport report) {
+    return report
+        .error()
+        .map(MigrationReport.Failure::message)
+        .orElseGet(
+            () ->
+                "%s runs at %s; downtime %d ms."
+                    .formatted(report.service(), report.destination(), report.downtimeMillis()));
+  }
+
+  private void own(Departure service, String id) {
+    String owner = owners.putIfAbsent(service.id(), id);
+    if (owner != null) {
+      throw new MigrationException(
+          BUSY,
+          "%s is migrating already (%s). It runs on here meanwhile; `pagurus status %s` follows it."
+              .formatted(service.name(), owner, owner));
+    }
+  }
+
+  private static String newId() {
+    byte[] random = new byte[6];
+    RANDOM.nextBytes(random);
+    return "m-" + HexFormat.of().formatHex(random);
+  }
+
+  @Override
+  public MigrationReport dryRun(MigrationRequest request) {
+    Departure service = engine.depart(request.service(), request.skipBinds());
+    String id = newId();
+    Progress progress = new Progress(events, id, MigrationStatus.Role.SOURCE, service.name(), "");
+    return new SourceMigration(id, request, service, surroundings, progress).run();
+  }
+
+  @Override
+  public List<MigrationStatus> list() {
+    return Stream.concat(
+            running.values().stream().map(Progress::status),
+            ended.values().stream().filter(status -> !running.containsKey(status.id())))
+        .sorted(Comparator.comparing(MigrationStatus::startedAt).reversed())
+        .toList();
+  }
+
+  @Override
+  public Optional<MigrationStatus> find(String id) {
+    return Optional.ofNullable(running.get(id))
+        .map(Progress::status)
+        .or(() -> Optional.ofNullable(ended.get(id)));
+  }
+
+  @Override
+  public MigrationStatus cancel(String id) {
+    MigrationStatus status =
+        find(id)
+            .orElseThrow(
+                () ->
+                    new MigrationException(
+                        NOT_FOUND,
+                        "There is no migration '%s' here. `pagurus history` lists them."
+                            .formatted(id)));
+    SourceMigration migration = departures.get(id);
+    if (migration == null) {
+      throw new MigrationException(
+          BUSY,
+          status.ended()
+              ? "Migration %s has ended already: %s".formatted(id, status.message())
+              : "Migration %s is cancelled at its source, %s.".formatted(id, status.peer()));
+    }
+    if (!migration.cancel()) {
+      throw new MigrationException(
+          BUSY, "Migration %s has committed and can't be cancelled any more.".formatted(id));
+    }
+    return status;
+  }
+
+  @Override
+  public List<ServiceSummary> services() {
+    return engine.services().stream()
+        .map(
+            service ->
+                new ServiceSummary(
+                    service.id(),
+                    service.name(),
+                    service.image(),
+                    service.state(),
+                    service.memoryBytes(),
+                    Optional.ofNullable(owners.get(service.id())),
+                    service.blockers()))
+        .toList();
+  }
+
+  @Override
+  public List<Capability> capabilities() {
+    return engine.capabilities();
+  }
+
+  @Override
+  public List<String> log(String service, int lines) {
+    return engine.log(service, lines);
+  }
+}

@@ -1,0 +1,177 @@
+package io.pagurus.migration;
+
+import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
+
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.FrameConnection;
+import io.pagurus.protocol.Message;
+import io.pagurus.protocol.Message.Hello;
+import io.pagurus.protocol.Message.Role;
+import io.pagurus.protocol.Version;
+import io.pagurus.transfer.ArtifactSender;
+import io.pagurus.transfer.Bandwidth;
+import io.pagurus.trust.PeerDialer;
+import io.pagurus.trust.Proof;
+import io.pagurus.trust.Ticket;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.SocketException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongConsumer;
+import javax.net.ssl.SSLSocket;
+
+/**
+ * The destination as the source sees it: one control connection, and bulk connections on demand.
+ */
+final class Peer implements AutoCloseable {
+  private static final HexFormat HEX = HexFormat.of();
+  private static final int BUFFER_BYTES = 1 << 20;
+
+  private final PeerDialer dialer;
+  private final SSLSocket socket;
+  private final FrameConnection control;
+  private final Ticket ticket;
+  private final String migration;
+  private final Message.Welcome welcome;
+  private final AtomicInteger artifacts = new AtomicInteger();
+  private final List<ArtifactSender> bulk = new ArrayList<>();
+
+  private Peer(
+      PeerDialer dialer,
+      SSLSocket socket,
+      FrameConnection control,
+      Ticket ticket,
+      String migration,
+      Message.Welcome welcome) {
+    this.dialer = dialer;
+    this.socket = socket;
+    this.control = control;
+    this.ticket = ticket;
+    this.migration = migration;
+    this.welcome = welcome;
+  }
+
+  /**
+   * Connects, proves the ticket's secret and learns who answers.
+   *
+   * @param source name of this outer container
+   * @throws MigrationException PEER_UNREACHABLE, UNAUTHORIZED or INCOMPATIBLE_PEER
+   */
+  static Peer connect(
+      PeerDialer dialer, Ticket ticket, String migration, String source, String service) {
+    SSLSocket socket = dialer.dial(ticket);
+    try {
+      FrameConnection control = open(socket);
+      byte[] nonce = Proof.nonce();
+      control.send(
+          new Hello(Version.CURRENT, Role.CONTROL, migration, ticket.id(), HEX.formatHex(nonce)));
+      Message.Challenge challenge = control.expect(Message.Challenge.class);
+      Version.agree(challenge.version());
+      byte[] proof = Proof.of(ticket, HEX.parseHex(challenge.nonce()), nonce);
+      control.send(new Message.Prove(source, service, HEX.formatHex(proof)));
+      Message.Welcome welcome = control.expect(Message.Welcome.class);
+      return new Peer(dialer, socket, control, ticket, migration, welcome);
+    } catch (RuntimeException e) {
+      closeQuietly(socket);
+      throw e;
+    }
+  }
+
+  private static FrameConnection open(SSLSocket socket) {
+    try {
+      socket.setTcpNoDelay(true);
+      return FrameConnection.dialled(
+          new java.io.BufferedInputStream(socket.getInputStream(), BUFFER_BYTES >> 4),
+          socket.getOutputStream());
+    } catch (IOException e) {
+      throw new MigrationException(
+          PEER_UNREACHABLE, "The destination hung up: " + e.getMessage() + ".", e);
+    }
+  }
+
+  String name() {
+    return welcome.name();
+  }
+
+  /** Opens one more connection for artifacts. */
+  ArtifactSender openBulk(Bandwidth bandwidth, LongConsumer progress) {
+    SSLSocket connection =
+        dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), ticket.fingerprint());
+    try {
+      FrameConnection frames = open(connection);
+      frames.send(new Hello(Version.CURRENT, Role.BULK, migration, welcome.token(), ""));
+      frames.expect(Message.Welcome.class);
+      ArtifactSender sender =
+          new ArtifactSender(frames, connection, bandwidth, artifacts, progress);
+      bulk.add(sender);
+      return sender;
+    } catch (RuntimeException e) {
+      closeQuietly(connection);
+      throw e;
+    }
+  }
+
+  /** Whether the destination has said that it does not and will not run the service. */
+  boolean gaveBack() {
+    return control.peerAborted();
+  }
+
+  void send(Message message) {
+    control.send(message);
+  }
+
+  /**
+   * Waits for this message.
+   *
+   * @param limit on the silence before it
+   * @throws MigrationException what the peer refused or why it gave up, or TIMEOUT
+   */
+  <M extends Message> M expect(Class<M> type, Duration limit) {
+    try {
+      socket.setSoTimeout((int) limit.toMillis());
+      return control.expect(type);
+    } catch (SocketException e) {
+      throw new MigrationException(PEER_UNREACHABLE, "The destination hung up.", e);
+    } catch (MigrationException e) {
+      if (e.getCause() instanceof java.net.SocketTimeoutException) {
+        throw new MigrationException(
+            FailureCode.TIMEOUT,
+            "The destination did not say %s within %d s."
+                .formatted(type.getSimpleName(), limit.toSeconds()),
+            e);
+      }
+      throw e;
+    }
+  }
+
+  /** Sends one message and waits for its answer. */
+  <M extends Message> M ask(Message question, Class<M> answer, Duration limit) {
+    send(question);
+    return expect(answer, limit);
+  }
+
+  /** Bytes on the wire so far, over all connections. */
+  long bytesSent() {
+    return control.bytesSent() + bulk.stream().mapToLong(ArtifactSender::bytesSent).sum();
+  }
+
+  @Override
+  public void close() {
+    bulk.forEach(ArtifactSender::close);
+    closeQuietly(socket);
+  }
+
+  private static void closeQuietly(SSLSocket socket) {
+    try {
+      socket.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot close a connection", e);
+    }
+  }
+}

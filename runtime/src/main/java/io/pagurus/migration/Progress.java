@@ -1,0 +1,105 @@
+package io.pagurus.migration;
+
+import io.pagurus.event.Events;
+import io.pagurus.model.MigrationReport;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Outcome;
+import io.pagurus.model.Phase;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/** The status of one migration as others may see it: replaced as a whole, published on change. */
+final class Progress {
+  private static final long PUBLISH_EVERY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+
+  private final Events events;
+  private volatile MigrationStatus status;
+  private long bytesDone;
+  private long publishedAt;
+
+  Progress(Events events, String id, MigrationStatus.Role role, String service, String peer) {
+    this.events = events;
+    this.status =
+        new MigrationStatus(
+            id,
+            role,
+            service,
+            peer,
+            Phase.PREFLIGHT,
+            0,
+            0,
+            Instant.now(),
+            "Looking for anything that stands in the way.",
+            Optional.empty(),
+            Optional.empty());
+  }
+
+  MigrationStatus status() {
+    return status;
+  }
+
+  synchronized void peer(String peer) {
+    MigrationStatus old = status;
+    replace(with(old, peer, old.phase(), old.bytesTotal(), old.message()));
+  }
+
+  synchronized void enter(Phase phase, String message) {
+    replace(with(status, status.peer(), phase, status.bytesTotal(), message));
+  }
+
+  synchronized void expect(long bytesTotal) {
+    replace(with(status, status.peer(), status.phase(), bytesTotal, status.message()));
+  }
+
+  /** Adds bytes; published a few times a second. */
+  synchronized void moved(long bytes) {
+    bytesDone += bytes;
+    long now = System.nanoTime();
+    if (now - publishedAt > PUBLISH_EVERY_NANOS) {
+      MigrationStatus old = status;
+      replace(with(old, old.peer(), old.phase(), old.bytesTotal(), old.message()));
+    }
+  }
+
+  synchronized MigrationStatus end(
+      Outcome outcome, String message, Optional<MigrationReport> report) {
+    MigrationStatus old = status;
+    replace(
+        new MigrationStatus(
+            old.id(),
+            old.role(),
+            old.service(),
+            old.peer(),
+            old.phase(),
+            bytesDone,
+            Math.max(bytesDone, old.bytesTotal()),
+            old.startedAt(),
+            message,
+            Optional.of(outcome),
+            report));
+    return status;
+  }
+
+  private MigrationStatus with(
+      MigrationStatus old, String peer, Phase phase, long bytesTotal, String message) {
+    return new MigrationStatus(
+        old.id(),
+        old.role(),
+        old.service(),
+        peer,
+        phase,
+        bytesDone,
+        Math.max(bytesTotal, bytesDone),
+        old.startedAt(),
+        message,
+        Optional.empty(),
+        Optional.empty());
+  }
+
+  private void replace(MigrationStatus next) {
+    status = next;
+    publishedAt = System.nanoTime();
+    events.publish(next);
+  }
+}
