@@ -75,7 +75,7 @@ final class ArchitectureTest {
           .resideOutsideOfPackages("io.pagurus.engine.docker", "io.pagurus.app")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("io.pagurus.engine.docker", "io.pagurus.dind..");
+          .resideInAnyPackage("io.pagurus.engine.docker", "io.pagurus.dind");
 
   @ArchTest
   static final ArchRule dockerJavaStaysInTheEngine =
@@ -85,7 +85,12 @@ final class ArchitectureTest {
   static final ArchRule zstdStaysInTransfer = only("com.github.luben..", "io.pagurus.transfer..");
 
   @ArchTest
+<<<<<<< Updated upstream
   static final ArchRule commonsStayBelowTheRuntime = only("org.apache.commons..", "io.pagurus.dind..", "io.pagurus.criu..");
+=======
+  static final ArchRule commonsStayInTheEngine = 
+      only("org.apache.commons..", "io.pagurus.criu..", "io.pagurus.dind..", "io.pagurus.engine.docker..");
+>>>>>>> Stashed changes
 
   @ArchTest
   static final ArchRule theWebServerStaysInHttp = only("io.helidon..", "io.pagurus.http..");

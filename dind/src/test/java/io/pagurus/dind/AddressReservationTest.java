@@ -48,7 +48,7 @@ class AddressReservationTest {
     String id = network.create("web");
     try (HeldStart held = reservation.start(id, container("10.1.0.5", false), LIMIT)) {
       assertEquals(id, network.used.get(5));
-      held.restore();
+      held.restore(Path.of("/images"), Path.of("/work"), List.of("--lazy-pages"));
       held.awaitStarted(LIMIT);
     }
     assertEquals(List.of("web"), network.containers(), "placeholders are gone");

@@ -24,10 +24,9 @@ import java.util.zip.CRC32C;
 
 /**
  * The durable memory of a runtime: for each migration a file {@code ID.journal} of lines {@code
- * CRC32C JSON}: the checksum of the
- * rest in 8 hexadecimal digits, a space, an {@link Entry}. A line is synced to the disk
- * before {@link #append} returns. Reading stops at the first damaged line: a torn tail is a step
- * that never took effect.
+ * CRC32C JSON}: the checksum of the rest in 8 hexadecimal digits, a space, an {@link Entry}. A line
+ * is synced to the disk before {@link #append} returns. Reading stops at the first damaged line: a
+ * torn tail is a step that never took effect.
  */
 public final class Journal {
   private static final String SUFFIX = ".journal";
