@@ -85,12 +85,12 @@ final class ArchitectureTest {
   static final ArchRule zstdStaysInTransfer = only("com.github.luben..", "io.pagurus.transfer..");
 
   @ArchTest
-<<<<<<< Updated upstream
-  static final ArchRule commonsStayBelowTheRuntime = only("org.apache.commons..", "io.pagurus.dind..", "io.pagurus.criu..");
-=======
-  static final ArchRule commonsStayInTheEngine = 
-      only("org.apache.commons..", "io.pagurus.criu..", "io.pagurus.dind..", "io.pagurus.engine.docker..");
->>>>>>> Stashed changes
+  static final ArchRule commonsStayInTheEngine =
+      only(
+          "org.apache.commons..",
+          "io.pagurus.dind..",
+          "io.pagurus.criu..",
+          "io.pagurus.engine.docker..");
 
   @ArchTest
   static final ArchRule theWebServerStaysInHttp = only("io.helidon..", "io.pagurus.http..");
