@@ -3,7 +3,9 @@ package io.pagurus.cli;
 import io.pagurus.http.Build;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -82,16 +84,19 @@ public final class Cli {
 
   private static int failed(Exception failure, CommandLine command) {
     PrintWriter err = command.getErr();
-    FailureCode code =
-        failure instanceof MigrationException known ? known.code() : FailureCode.INTERNAL;
     err.println(
-        code == FailureCode.INTERNAL && !(failure instanceof MigrationException)
-            ? "pagurus: Failed by a bug: %s. PAGURUS_DEBUG=1 shows where.".formatted(failure)
-            : "pagurus: " + failure.getMessage());
+        "pagurus: "
+            + switch (failure) {
+              case MigrationException known -> known.getMessage();
+              case IOException outside -> outside.getMessage();
+              case UncheckedIOException outside -> outside.getMessage();
+              default -> "Failed by a bug: %s. PAGURUS_DEBUG=1 shows where.".formatted(failure);
+            });
     if ("1".equals(System.getenv("PAGURUS_DEBUG"))) {
       failure.printStackTrace(err);
     }
-    return code.exitCode();
+    return (failure instanceof MigrationException known ? known.code() : FailureCode.INTERNAL)
+        .exitCode();
   }
 
   @Command(

@@ -166,11 +166,11 @@ final class MigrateCommand implements Callable<Integer> {
     }
   }
 
-  private static int result(Node report, boolean json, PrintWriter out, PrintWriter err) {
+  private int result(Node report, boolean json, PrintWriter out, PrintWriter err) {
     if (json) {
       out.println(report.json());
     } else if (!report.has("error")) {
-      Summary.print(report, out);
+      Summary.print(report, !dryRun, out);
     }
     if (!report.has("error")) {
       return 0;

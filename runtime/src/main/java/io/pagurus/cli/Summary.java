@@ -6,8 +6,7 @@ import java.io.PrintWriter;
 final class Summary {
   private Summary() {}
 
-  static void print(Node report, PrintWriter out) {
-    boolean moved = report.number("downtime_ms") > 0;
+  static void print(Node report, boolean moved, PrintWriter out) {
     out.printf(
         moved
             ? "%s runs on %s now, moved from %s by %s.%n"

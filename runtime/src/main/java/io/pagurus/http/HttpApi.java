@@ -37,6 +37,12 @@ public final class HttpApi implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(HttpApi.class);
   private static final String NETWORK = "network";
 
+  /** For answers under way when the runtime stops; event streams never end by themselves. */
+  private static final Duration GRACE = Duration.ofMillis(200);
+
+  /** For network clients that keep a connection without asking anything. */
+  private static final Duration IDLE = Duration.ofMinutes(1);
+
   private final Path local;
   private final Path network;
   private final Backend backend;
@@ -58,14 +64,16 @@ public final class HttpApi implements AutoCloseable {
     this.server =
         WebServer.builder()
             .shutdownHook(false)
-            .shutdownGracePeriod(Duration.ofMillis(200))
+            .shutdownGracePeriod(GRACE)
             .bindAddress(UnixDomainSocketAddress.of(local))
             .routing(routing(false))
             .putSocket(
                 NETWORK,
                 socket ->
                     socket
-                        .shutdownGracePeriod(Duration.ofMillis(200))
+                        .shutdownGracePeriod(GRACE)
+                        .idleConnectionTimeout(IDLE)
+                        .idleConnectionPeriod(IDLE)
                         .bindAddress(UnixDomainSocketAddress.of(network))
                         .routing(routing(true)))
             .build();

@@ -1,5 +1,7 @@
 package io.pagurus.http;
 
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.PeerEndpoint;
 import io.pagurus.trust.Identity;
 import java.io.IOException;
@@ -44,12 +46,16 @@ public final class NetworkListener implements AutoCloseable {
   /** Enough for every sensible number of peers and probes at once. */
   private static final int MAX_STRANGERS = 128;
 
+  /** HTTP connections at once; apart, so that a flood of them does not keep peers out. */
+  private static final int MAX_RELAYS = 64;
+
   private final ServerSocket server;
   private final Identity identity;
   private final PeerEndpoint peers;
   private final Path httpSocket;
   private final Duration greetingLimit;
   private final Semaphore strangers = new Semaphore(MAX_STRANGERS);
+  private final Semaphore relays = new Semaphore(MAX_RELAYS);
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private final ScheduledExecutorService clock =
       Executors.newSingleThreadScheduledExecutor(
@@ -61,23 +67,34 @@ public final class NetworkListener implements AutoCloseable {
    * @param port 0 for any
    * @param identity shown to clients
    * @param httpSocket where everything goes that is not a peer
-   * @throws IOException when the port is taken
+   * @throws MigrationException BUSY when the port is taken
    */
-  public NetworkListener(int port, Identity identity, PeerEndpoint peers, Path httpSocket)
-      throws IOException {
+  public NetworkListener(int port, Identity identity, PeerEndpoint peers, Path httpSocket) {
     this(port, identity, peers, httpSocket, GREETING_LIMIT);
   }
 
   NetworkListener(
-      int port, Identity identity, PeerEndpoint peers, Path httpSocket, Duration greetingLimit)
-      throws IOException {
+      int port, Identity identity, PeerEndpoint peers, Path httpSocket, Duration greetingLimit) {
     this.identity = identity;
     this.peers = peers;
     this.httpSocket = httpSocket;
     this.greetingLimit = greetingLimit;
-    this.server = new ServerSocket();
-    server.setReuseAddress(true);
-    server.bind(new InetSocketAddress((InetAddress) null, port), MAX_STRANGERS);
+    this.server = bind(port);
+  }
+
+  private static ServerSocket bind(int port) {
+    try {
+      var server = new ServerSocket();
+      server.setReuseAddress(true);
+      server.bind(new InetSocketAddress((InetAddress) null, port), MAX_STRANGERS);
+      return server;
+    } catch (IOException e) {
+      throw new MigrationException(
+          FailureCode.BUSY,
+          "Cannot listen on port %d: %s. Free it, or set PAGURUS_PORT."
+              .formatted(port, e.getMessage()),
+          e);
+    }
   }
 
   /** The port that is bound. */
@@ -134,8 +151,6 @@ public final class NetworkListener implements AutoCloseable {
         clock.schedule(
             () -> abandon(socket, remote), greetingLimit.toMillis(), TimeUnit.MILLISECONDS);
     try {
-      socket.setTcpNoDelay(true);
-      socket.setKeepAlive(true);
       secure = identity.secure(socket);
       in = new PushbackInputStream(secure.getInputStream(), Integer.BYTES);
       byte[] greeting = in.readNBytes(Integer.BYTES);
@@ -148,8 +163,14 @@ public final class NetworkListener implements AutoCloseable {
     try (secure) {
       if (first == PeerEndpoint.MAGIC) {
         peers.serve(in, secure.getOutputStream(), remote);
+      } else if (relays.tryAcquire()) {
+        try {
+          relay(in, secure);
+        } finally {
+          relays.release();
+        }
       } else {
-        relay(in, secure);
+        LOG.warn("Refused HTTP of {}: too many connections at once", remote);
       }
     }
   }

@@ -172,6 +172,7 @@ public final class Identity {
    *     itself
    */
   public SSLSocket secure(Socket accepted) throws IOException {
+    Tls.configurePlain(accepted);
     var socket = (SSLSocket) context.getSocketFactory().createSocket(accepted, null, true);
     socket.setUseClientMode(false);
     Tls.configure(socket);

@@ -106,7 +106,7 @@ public final class PeerDialer {
     int millis = Math.toIntExact(timeout.toMillis());
     var plain = new Socket();
     try {
-      plain.setTcpNoDelay(true);
+      Tls.configurePlain(plain);
       plain.connect(
           address.isUnresolved()
               ? new InetSocketAddress(address.getHostString(), address.getPort())
