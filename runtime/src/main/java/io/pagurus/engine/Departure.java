@@ -35,6 +35,13 @@ public interface Departure {
   Map<Integer, Integer> processes() throws IOException;
 
   /**
+   * Makes ready for {@link #freeze} and {@link #dump} what can be made ready while it runs.
+   *
+   * @param images an empty directory on a tmpfs, for CRIU's files
+   */
+  void prepare(Path images) throws IOException;
+
+  /**
    * Cuts its traffic and stops its processes: the downtime begins. From here on not one byte is
    * acknowledged to a client that the dump does not contain.
    *
@@ -48,10 +55,9 @@ public interface Departure {
   /**
    * Lets CRIU write everything but private memory. The tree stays frozen and whole.
    *
-   * @param images an empty directory on a tmpfs
    * @throws io.pagurus.model.MigrationException DUMP_FAILED with CRIU's own words
    */
-  Dump dump(Path images);
+  Dump dump();
 
   /** Removes the frozen service for good, with what only it used. */
   void retire();

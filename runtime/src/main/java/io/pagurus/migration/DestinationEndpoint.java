@@ -41,6 +41,7 @@ final class DestinationEndpoint implements PeerEndpoint {
   private final Path staging;
   private final Events events;
   private final Consumer<DestinationMigration> arrivals;
+  private final Runnable rest;
   private final Map<String, DestinationMigration> open = new ConcurrentHashMap<>();
 
   DestinationEndpoint(
@@ -50,7 +51,8 @@ final class DestinationEndpoint implements PeerEndpoint {
       Journal journal,
       Path staging,
       Events events,
-      Consumer<DestinationMigration> arrivals) {
+      Consumer<DestinationMigration> arrivals,
+      Runnable rest) {
     this.name = name;
     this.engine = engine;
     this.tickets = tickets;
@@ -58,6 +60,7 @@ final class DestinationEndpoint implements PeerEndpoint {
     this.staging = staging;
     this.events = events;
     this.arrivals = arrivals;
+    this.rest = rest;
   }
 
   @Override
@@ -118,6 +121,7 @@ final class DestinationEndpoint implements PeerEndpoint {
       migration.serve();
     } finally {
       open.remove(hello.migration());
+      rest.run();
       Staging.deleteIfEmpty(staging.resolve(hello.migration()));
     }
   }

@@ -30,7 +30,6 @@ import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -247,7 +246,7 @@ final class SourceMigration {
   }
 
   private void freeze(Path staging) {
-    attempt(() -> Files.createDirectories(staging.resolve("checkpoint")));
+    attempt(() -> service.prepare(Staging.create(staging, "checkpoint")));
     here.journal().append(id, new Entry.Frozen(service.id()));
     progress.enter(Phase.FREEZE, "The service stands still.");
     frozenAt = System.nanoTime();
@@ -267,7 +266,7 @@ final class SourceMigration {
           threads.submit(
               () -> {
                 long begun = System.nanoTime();
-                Departure.Dump dump = service.dump(images);
+                Departure.Dump dump = service.dump();
                 clock.add(Phase.DUMP, begun);
                 return dump;
               });

@@ -25,19 +25,45 @@ final class CriuDump {
   private static final Duration LIMIT = Duration.ofMinutes(2);
   private static final Duration END_LIMIT = Duration.ofSeconds(10);
 
-  private CriuDump() {}
+  private final Path images;
+  private final Path work;
+  private final Path status;
+
+  private CriuDump(Path images, Path work) {
+    this.images = images;
+    this.work = work;
+    this.status = work.resolve("status");
+  }
 
   /**
-   * Dumps a paused container.
+   * Makes everything that a dump needs and that does not need the service to stand still.
    *
    * @param images for CRIU's files
    * @param work for its log, statistics and the status FIFO
+   */
+  static CriuDump prepare(Path images, Path work) throws IOException {
+    Files.createDirectories(images);
+    Files.createDirectories(work);
+    CriuDump dump = new CriuDump(images, work);
+    Tool.run(Duration.ofSeconds(5), List.of("mkfifo", "-m", "600", dump.status.toString()));
+    return dump;
+  }
+
+  Path images() {
+    return images;
+  }
+
+  Path work() {
+    return work;
+  }
+
+  /**
+   * Dumps a paused container; once.
+   *
    * @throws MigrationException DUMP_FAILED with CRIU's error lines
    */
-  static void run(String containerId, Path images, Path work) {
+  void run(String containerId) {
     try {
-      Path status = work.resolve("status");
-      Tool.run(Duration.ofSeconds(5), List.of("mkfifo", "-m", "600", status.toString()));
       int port = freePort();
       Path output = work.resolve("runc.out");
       Process runc =
@@ -66,17 +92,17 @@ final class CriuDump {
               .redirectErrorStream(true)
               .redirectOutput(output.toFile())
               .start();
-      if (!awaitStatus(status, runc)) {
+      if (!awaitStatus(runc)) {
         runc.waitFor();
-        throw failed(work, output, "exit value " + runc.exitValue());
+        throw failed(output, "exit value " + runc.exitValue());
       }
       endPageServer(port);
       if (!runc.waitFor(END_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
         runc.destroyForcibly();
-        throw failed(work, output, "CRIU did not end after its dump");
+        throw failed(output, "CRIU did not end after its dump");
       }
       if (runc.exitValue() != 0) {
-        throw failed(work, output, "exit value " + runc.exitValue());
+        throw failed(output, "exit value " + runc.exitValue());
       }
     } catch (IOException e) {
       throw new MigrationException(DUMP_FAILED, "Cannot run the dump: " + e.getMessage(), e);
@@ -87,7 +113,7 @@ final class CriuDump {
   }
 
   /** CRIU writes one byte when everything but the pages is in its files; end of file: it failed. */
-  private static boolean awaitStatus(Path status, Process runc) throws IOException {
+  private boolean awaitStatus(Process runc) throws IOException {
     // Opening blocks until the shell has opened its end, which it does before anything can fail.
     Thread watchdog =
         Thread.ofVirtual()
@@ -131,7 +157,7 @@ final class CriuDump {
     }
   }
 
-  private static MigrationException failed(Path work, Path output, String how) throws IOException {
+  private MigrationException failed(Path output, String how) throws IOException {
     List<String> errors = Criu.errors(work.resolve("dump.log"));
     String words = errors.isEmpty() ? Files.readString(output).strip() : String.join("; ", errors);
     return new MigrationException(

@@ -44,6 +44,7 @@ final class DockerDeparture implements Departure {
   private final List<String> skipBinds;
   private final Features features;
   private TrafficCut traffic;
+  private CriuDump dump;
 
   DockerDeparture(EngineApi api, ContainerSpec spec, List<String> skipBinds, Features features) {
     this.api = api;
@@ -193,11 +194,14 @@ final class DockerDeparture implements Departure {
   }
 
   @Override
+  public void prepare(Path images) throws IOException {
+    traffic = TrafficCut.of(container.pid());
+    dump = CriuDump.prepare(images, images.resolveSibling("dump"));
+  }
+
+  @Override
   public void freeze() {
     try {
-      if (traffic == null) {
-        traffic = TrafficCut.of(container.pid());
-      }
       traffic.cut();
       api.pause(container.id());
     } catch (IOException | EngineException e) {
@@ -224,12 +228,10 @@ final class DockerDeparture implements Departure {
   }
 
   @Override
-  public Dump dump(Path images) {
-    Path work = images.resolveSibling("dump");
+  public Dump dump() {
     try {
-      Files.createDirectories(work);
-      CriuDump.run(container.id(), images, work);
-      CheckpointDirectory checkpoint = new CheckpointDirectory(images);
+      dump.run(container.id());
+      CheckpointDirectory checkpoint = new CheckpointDirectory(dump.images(), dump.work());
       Map<Integer, List<PageRun>> lazy = new TreeMap<>();
       for (int pid : checkpoint.pids()) {
         List<PageRun> runs = new ArrayList<>();
@@ -240,7 +242,7 @@ final class DockerDeparture implements Departure {
         }
         lazy.put(pid, runs);
       }
-      return new Dump(lazy, new CheckpointDirectory(work).dumpStatistics());
+      return new Dump(lazy, checkpoint.dumpStatistics());
     } catch (IOException e) {
       throw new MigrationException(
           DUMP_FAILED, "Cannot read what CRIU dumped: %s.".formatted(e.getMessage()), e);

@@ -6,6 +6,7 @@ import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.criu.PageServer;
 import io.pagurus.criu.PagemapEntry;
+import io.pagurus.criu.PagesWriter;
 import io.pagurus.engine.Arrival.PageSupply;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
@@ -19,13 +20,17 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Where a restore gets its private memory from: the local {@code criu lazy-pages} daemon, which
- * fetches it from our page store while the service already runs.
+ * Where a restore gets its private memory from. Much of it: the local {@code criu lazy-pages}
+ * daemon, which fetches it from our page store while the service already runs. Little: CRIU's own
+ * files, completed from the page store.
  */
 final class RestoreMemory implements AutoCloseable {
   /** Nothing staged. */
   static final RestoreMemory NONE =
       new RestoreMemory(Path.of(""), Path.of(""), Map.of(), null, null, null);
+
+  /** Up to here an eager restore is done before a daemon would be ready. */
+  private static final long EAGER_BYTES = 24L << 20;
 
   private static final Duration SETTLE_LIMIT = Duration.ofMinutes(10);
   private static final Path SOCKET = Path.of("lazy-pages.socket");
@@ -52,10 +57,15 @@ final class RestoreMemory implements AutoCloseable {
     this.daemon = daemon;
   }
 
-  /** Starts the daemon, unless the checkpoint leaves no page out. */
+  /**
+   * Starts the daemon, unless so few pages are left out that placing them before the start is
+   * faster than a daemon.
+   */
   static RestoreMemory start(Path images, Path work, PageSupply pages) throws IOException {
     Map<Integer, List<PagemapEntry>> wanted = lazyPages(images);
-    if (wanted.isEmpty()) {
+    long lazyBytes =
+        wanted.values().stream().flatMap(List::stream).mapToLong(PagemapEntry::bytes).sum();
+    if (lazyBytes <= EAGER_BYTES) {
       return new RestoreMemory(images, work, wanted, pages, null, null);
     }
     PageServer server = PageServer.start(pages::transferTo);
@@ -110,6 +120,19 @@ final class RestoreMemory implements AutoCloseable {
                           TRANSFER_FAILED,
                           "Memory of process %d at %x is missing.".formatted(pid, entry.address()));
                     }));
+    if (daemon == null && !wanted.isEmpty()) {
+      writePages();
+    }
+  }
+
+  /** Puts the pages into CRIU's own files, as if they had never been left out. */
+  private void writePages() {
+    try {
+      new PagesWriter(new CheckpointDirectory(images), pages::transferTo).writeAll();
+    } catch (IOException e) {
+      throw new MigrationException(
+          TRANSFER_FAILED, "Cannot complete the checkpoint: %s.".formatted(e.getMessage()), e);
+    }
   }
 
   Path images() {
