@@ -30,7 +30,11 @@ public final class Cli {
   public static int run(String[] arguments, Supplier<Object> serve) {
     Path directory = Path.of(System.getenv().getOrDefault("PAGURUS_RUN_DIR", "/run/pagurus"));
     var api = new ApiClient(directory.resolve("api.sock"));
-    return commandLine(arguments, api, serve).execute(arguments);
+    CommandLine line = commandLine(arguments, api, serve);
+    int code = line.execute(arguments);
+    line.getOut().flush();
+    line.getErr().flush();
+    return code;
   }
 
   static CommandLine commandLine(String[] arguments, ApiClient api, Supplier<Object> serve) {

@@ -1,17 +1,15 @@
 package io.pagurus.cli;
 
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import java.time.Duration;
 
 /**
- * Does something on Ctrl-C, and keeps the process until the work that it interrupts has ended.
- * Closing says that it has.
+ * Does something on Ctrl-C or SIGTERM, and gives the work that it interrupts time to end the
+ * process itself, with its own exit code. Closing ends the watch.
  */
 final class Interruption implements AutoCloseable {
   /** Longer than a rollback takes. */
-  private static final long PATIENCE_SECONDS = 30;
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
 
-  private final CountDownLatch ended = new CountDownLatch(1);
   private final Thread hook;
 
   Interruption(Runnable onInterrupt) {
@@ -20,14 +18,14 @@ final class Interruption implements AutoCloseable {
             .unstarted(
                 () -> {
                   onInterrupt.run();
-                  awaitEnd();
+                  await();
                 });
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
-  private void awaitEnd() {
+  private static void await() {
     try {
-      var _ = ended.await(PATIENCE_SECONDS, TimeUnit.SECONDS);
+      Thread.sleep(PATIENCE);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -35,11 +33,10 @@ final class Interruption implements AutoCloseable {
 
   @Override
   public void close() {
-    ended.countDown();
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
-      // It was interrupted, and the hook runs.
+      // The hook runs; the process is about to end.
     }
   }
 }
