@@ -23,6 +23,14 @@ rm -f /usr/bin/docker-compose
 # Programs whose libraries went with the packages above, and libraries that no program here uses.
 rm -f /usr/sbin/update-passwd /usr/sbin/arpd /usr/bin/lslogins
 rm -f /usr/lib/*/libssl.so.* /usr/lib/*/libmvec.so.* /usr/lib/*/libpanelw.so.* /usr/lib/*/libmenuw.so.* /usr/lib/*/libformw.so.*
+# Consoles, disks, file systems, other networks than ours, locale and time zone compilers: a container has none of these.
+for program in agetty blkdiscard blkid blkzone blockdev bridge chcpu chmem dcb devlink fsck fsck.cramfs fsck.minix fsfreeze fstrim \
+    genl hwclock infocmp isosize ldattach localedef lscpu lsblk lsmem mkfs mkfs.bfs mkfs.cramfs mkfs.minix mkswap more partx \
+    pivot_root rdma rtacct rtcwake rtmon runcon script scriptlive scriptreplay su sulogin swaplabel swapoff swapon tic tipc vdpa \
+    wdctl wipefs zdump zic zramctl; do
+    rm -f /usr/bin/$program /usr/sbin/$program
+done
+rm -f /usr/lib/*/libudev.so.* /usr/lib/*/libpam*.so.* /usr/bin/findmnt /usr/sbin/runuser
 rm -rf /usr/lib/*/gconv /usr/lib/*/krb5 /usr/lib/*/perl* /usr/lib/*/security
 
 # Documentation of packages that dpkg unpacked before it knew better, and everything for a host that boots.
