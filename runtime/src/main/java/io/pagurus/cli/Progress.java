@@ -11,6 +11,9 @@ import java.util.Locale;
 final class Progress {
   private static final int BAR = 24;
 
+  /** What is left of 80 columns. */
+  private static final int MESSAGE = 66;
+
   /** Weight of the newest rate in the shown one: calm, yet honest within a second or two. */
   private static final double NEWEST = 0.3;
 
@@ -46,14 +49,20 @@ final class Progress {
       out.print("\r\033[K" + bar(status));
       out.flush();
       lineOpen = true;
-    } else if (!status.text("phase").equals(phase)
-        || now - lastPlain > PLAIN_INTERVAL.toNanos()
-        || status.has("outcome")) {
+    } else if (isWorthALine(status, now)) {
       out.println(plain(status));
       out.flush();
       lastPlain = now;
     }
     phase = status.text("phase");
+  }
+
+  private boolean isWorthALine(Node status, long now) {
+    if (status.has("outcome")) {
+      // How it failed is the command's last word, and need not be said twice.
+      return status.text("outcome").equals("completed");
+    }
+    return !status.text("phase").equals(phase) || now - lastPlain > PLAIN_INTERVAL.toNanos();
   }
 
   /** Says something that stays. */
@@ -74,7 +83,12 @@ final class Progress {
   private String bar(Node status) {
     long done = status.number("bytes_done");
     long total = Math.max(done, status.number("bytes_total"));
-    double share = total == 0 ? 0 : (double) done / total;
+    String state = status.has("outcome") ? status.text("outcome") : status.text("phase");
+    if (total == 0) {
+      String message = status.text("message");
+      return "%-11s %s".formatted(state, message.substring(0, Math.min(MESSAGE, message.length())));
+    }
+    double share = (double) done / total;
     int full = (int) Math.round(share * BAR);
     String eta =
         status.has("outcome") || rate.bytesPerSecond <= 0 || done >= total
@@ -83,7 +97,7 @@ final class Progress {
     return String.format(
         Locale.ROOT,
         "%-11s [%s%s] %3.0f %%  %s of %s  %s/s%s",
-        status.has("outcome") ? status.text("outcome") : status.text("phase"),
+        state,
         "#".repeat(full),
         ".".repeat(BAR - full),
         share * 100,

@@ -46,7 +46,19 @@ final class ProgressTest {
   @Test
   void unknownTotalIsNoPercentage() {
     var progress = new Progress(out, true);
-    progress.show(status("prepare", 0, 0));
-    assertTrue(shown.toString().contains("  0 %  0 B of 0 B"), shown.toString());
+    progress.show(
+        Node.parse(
+            "{\"phase\":\"prepare\",\"message\":\"The destination prepares.\"}"
+                .getBytes(StandardCharsets.UTF_8)));
+    assertTrue(
+        shown.toString().endsWith("prepare     The destination prepares."), shown.toString());
+  }
+
+  @Test
+  void failureIsLeftToTheLastWord() {
+    var progress = new Progress(out, false);
+    progress.show(
+        Node.parse("{\"phase\":\"send\",\"outcome\":\"failed\"}".getBytes(StandardCharsets.UTF_8)));
+    assertEquals("", shown.toString());
   }
 }
