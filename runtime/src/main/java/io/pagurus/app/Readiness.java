@@ -1,12 +1,10 @@
 package io.pagurus.app;
 
 import io.pagurus.dind.DeclaredServices;
-import io.pagurus.dind.EngineException;
 import io.pagurus.dind.EngineState;
 import io.pagurus.dind.EngineSupervisor;
 import io.pagurus.dind.ImageArchives;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -27,27 +25,21 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
 
   private static final Duration LOOK_READY = Duration.ofSeconds(1);
 
+  private static final String COMPOSE_PROJECT = "pagurus";
+
   /** Images may have to be pulled. */
   private static final Duration COMPOSE_LIMIT = Duration.ofMinutes(10);
 
   private final EngineSupervisor engine;
-  private final ImageArchives images;
-  private final DeclaredServices services;
-  private final boolean standby;
+  private final Configuration configuration;
   private final Path mark;
   private final Thread thread;
   private volatile List<String> undeclared =
       List.of("Declared images and services are not handled yet.");
 
-  Readiness(EngineSupervisor engine, DeclaredServices services, Configuration configuration) {
+  Readiness(EngineSupervisor engine, Configuration configuration) {
     this.engine = engine;
-    this.images =
-        new ImageArchives(
-            engine.api(),
-            configuration.imageDirectory(),
-            configuration.stateDirectory().resolve("loaded-images.json"));
-    this.services = services;
-    this.standby = configuration.standby();
+    this.configuration = configuration;
     this.mark = configuration.runDirectory().resolve("ready");
     // A platform thread: it waits for processes.
     this.thread = Thread.ofPlatform().daemon().name("readiness").unstarted(this::watch);
@@ -81,16 +73,26 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   }
 
   /** Once per start; what fails stays missing, since only the operator can mend it. */
-  private List<String> bringUpDeclared() throws InterruptedException {
-    try {
-      List<String> failures = new ArrayList<>(images.load());
-      if (!standby) {
-        services.bringUp(COMPOSE_LIMIT).ifPresent(failures::add);
-      }
-      return failures;
-    } catch (UncheckedIOException | EngineException e) {
-      return List.of("Cannot bring up what is declared: " + e.getMessage());
+  private void bringUpDeclared() throws InterruptedException {
+    Path state = configuration.stateDirectory();
+    List<String> failures =
+        new ArrayList<>(
+            new ImageArchives(
+                    engine.api(),
+                    configuration.imageDirectory(),
+                    state.resolve("loaded-images.json"))
+                .load());
+    if (!configuration.standby()) {
+      new DeclaredServices(
+              engine.api(),
+              configuration.composeFile(),
+              COMPOSE_PROJECT,
+              state.resolve("departed.json"))
+          .bringUp(COMPOSE_LIMIT)
+          .ifPresent(failures::add);
     }
+    failures.forEach(LOG::error);
+    undeclared = List.copyOf(failures);
   }
 
   private void watch() {
@@ -99,8 +101,7 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
     try {
       while (true) {
         if (engine.isReady() && !handled) {
-          undeclared = List.copyOf(bringUpDeclared());
-          undeclared.forEach(LOG::error);
+          bringUpDeclared();
           handled = true;
         }
         boolean ready = missing().isEmpty();

@@ -2,7 +2,6 @@ package io.pagurus.app;
 
 import io.pagurus.criu.CpuFeatures;
 import io.pagurus.criu.CriuTool;
-import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineConfiguration;
 import io.pagurus.dind.EngineSupervisor;
 import io.pagurus.engine.docker.DockerEngine;
@@ -37,7 +36,6 @@ import picocli.CommandLine.Command;
     })
 final class Serve implements Callable<Integer> {
   private static final Logger LOG = LoggerFactory.getLogger(Serve.class);
-  private static final String COMPOSE_PROJECT = "pagurus";
 
   private final CountDownLatch stopRequested = new CountDownLatch(1);
   private final CountDownLatch stopped = new CountDownLatch(1);
@@ -89,13 +87,7 @@ final class Serve implements Callable<Integer> {
               new Journal(configuration.stateDirectory().resolve("journal")),
               events,
               configuration.stagingDirectory());
-      var declared =
-          new DeclaredServices(
-              engine.api(),
-              configuration.composeFile(),
-              COMPOSE_PROJECT,
-              configuration.stateDirectory().resolve("departed.json"));
-      var readiness = new Readiness(engine, declared, configuration);
+      var readiness = new Readiness(engine, configuration);
 
       try (var listener =
               new NetworkListener(
@@ -119,7 +111,7 @@ final class Serve implements Callable<Integer> {
         listener.start();
         readiness.start();
         Thread.ofVirtual().name("recovery").start(() -> recover(engine, migrations));
-        LOG.info("Pagurus {} is up: {}", Build.current().version(), configuration);
+        LOG.info("{} {} is up: {}", "pagurus", Build.current().version(), configuration);
         stopRequested.await();
         LOG.info("Stopping");
         readiness.close();

@@ -18,6 +18,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
@@ -25,6 +26,8 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.SSLSocket;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,13 +37,15 @@ import org.slf4j.LoggerFactory;
  * PeerEndpoint#MAGIC} is a peer, anything else is taken for HTTP and relayed to {@link HttpApi},
  * which closes the connection when it is not.
  *
- * <p>Until those bytes have come a connection is nobody's: their number is limited, and so is their
- * time. Afterwards no time-out cuts it; whoever serves it sets its own.
+ * <p>Until HTTP is recognised, or a peer has proved itself, a connection is a stranger's: their
+ * number is limited, and so is their time. Afterwards no time-out cuts it.
  */
 public final class NetworkListener implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NetworkListener.class);
+  private static final byte[] MAGIC =
+      ByteBuffer.allocate(Integer.BYTES).putInt(PeerEndpoint.MAGIC).array();
 
-  /** For TCP handshake to first bytes: a round trip or three, with room for a slow link. */
+  /** From accepting to knowing who it is: six round trips at most, with room for a slow link. */
   static final Duration GREETING_LIMIT = Duration.ofSeconds(10);
 
   /** Enough for every sensible number of peers and probes at once. */
@@ -48,6 +53,9 @@ public final class NetworkListener implements AutoCloseable {
 
   /** HTTP connections at once; apart, so that a flood of them does not keep peers out. */
   private static final int MAX_RELAYS = 64;
+
+  /** After a failed accept, which is mostly one of too many open files. */
+  private static final Duration PAUSE = Duration.ofMillis(100);
 
   private final ServerSocket server;
   private final Identity identity;
@@ -124,6 +132,7 @@ public final class NetworkListener implements AutoCloseable {
       } catch (IOException e) {
         if (!server.isClosed()) {
           LOG.warn("Cannot accept a connection: {}", e.getMessage());
+          LockSupport.parkNanos(PAUSE.toNanos());
         }
       }
     }
@@ -144,26 +153,15 @@ public final class NetworkListener implements AutoCloseable {
   }
 
   private void greetAndServe(Socket socket, String remote) throws IOException {
-    SSLSocket secure;
-    int first;
-    PushbackInputStream in;
-    ScheduledFuture<?> limit =
-        clock.schedule(
-            () -> abandon(socket, remote), greetingLimit.toMillis(), TimeUnit.MILLISECONDS);
-    try {
-      secure = identity.secure(socket);
-      in = new PushbackInputStream(secure.getInputStream(), Integer.BYTES);
+    var stranger = new Stranger(socket, remote);
+    try (SSLSocket secure = identity.secure(socket)) {
+      var in = new PushbackInputStream(secure.getInputStream(), Integer.BYTES);
       byte[] greeting = in.readNBytes(Integer.BYTES);
       in.unread(greeting);
-      first = greeting.length == Integer.BYTES ? ByteBuffer.wrap(greeting).getInt() : 0;
-    } finally {
-      limit.cancel(false);
-      strangers.release();
-    }
-    try (secure) {
-      if (first == PeerEndpoint.MAGIC) {
-        peers.serve(in, secure.getOutputStream(), remote);
+      if (Arrays.equals(greeting, MAGIC)) {
+        peers.serve(in, secure.getOutputStream(), remote, stranger::admit);
       } else if (relays.tryAcquire()) {
+        stranger.admit();
         try {
           relay(in, secure);
         } finally {
@@ -172,12 +170,33 @@ public final class NetworkListener implements AutoCloseable {
       } else {
         LOG.warn("Refused HTTP of {}: too many connections at once", remote);
       }
+    } finally {
+      stranger.admit();
     }
   }
 
-  private static void abandon(Socket socket, String remote) {
-    LOG.debug("{} said nothing in time", remote);
-    close(socket);
+  /** A connection that has not said yet who it is; it holds one of the places for strangers. */
+  private final class Stranger {
+    private final ScheduledFuture<?> limit;
+    private final AtomicBoolean admitted = new AtomicBoolean();
+
+    Stranger(Socket socket, String remote) {
+      limit =
+          clock.schedule(
+              () -> {
+                LOG.debug("{} did not introduce itself in time", remote);
+                close(socket);
+              },
+              greetingLimit.toMillis(),
+              TimeUnit.MILLISECONDS);
+    }
+
+    void admit() {
+      if (admitted.compareAndSet(false, true)) {
+        limit.cancel(false);
+        strangers.release();
+      }
+    }
   }
 
   /** Copies both ways until one side ends. */

@@ -64,7 +64,8 @@ final class DestinationEndpoint implements PeerEndpoint {
   }
 
   @Override
-  public void serve(InputStream in, OutputStream out, String remote) throws IOException {
+  public void serve(InputStream in, OutputStream out, String remote, Runnable admitted)
+      throws IOException {
     FrameConnection connection = FrameConnection.accepted(in, out);
     try {
       Message.Hello hello = connection.expect(Message.Hello.class);
@@ -73,8 +74,8 @@ final class DestinationEndpoint implements PeerEndpoint {
         throw new MigrationException(PROTOCOL, "Malformed migration id.");
       }
       switch (hello.role()) {
-        case CONTROL -> serveControl(connection, hello, remote);
-        case BULK -> serveBulk(connection, hello);
+        case CONTROL -> serveControl(connection, hello, remote, admitted);
+        case BULK -> serveBulk(connection, hello, admitted);
       }
     } catch (MigrationException e) {
       log.info("Refused {}: {}", remote, e.getMessage());
@@ -86,13 +87,15 @@ final class DestinationEndpoint implements PeerEndpoint {
     }
   }
 
-  private void serveControl(FrameConnection connection, Message.Hello hello, String remote)
+  private void serveControl(
+      FrameConnection connection, Message.Hello hello, String remote, Runnable admitted)
       throws IOException {
     byte[] nonce = Proof.nonce();
     connection.send(new Message.Challenge(Version.CURRENT, HEX.formatHex(nonce)));
     Message.Prove proof = connection.expect(Message.Prove.class);
     tickets.check(
         hello.ticket(), nonce, bytes(hello.nonce()), bytes(proof.proof()), proof.service());
+    admitted.run();
     String token = HEX.formatHex(Proof.nonce());
     Progress progress =
         new Progress(
@@ -133,7 +136,7 @@ final class DestinationEndpoint implements PeerEndpoint {
     return HEX.parseHex(hex);
   }
 
-  private void serveBulk(FrameConnection connection, Message.Hello hello) {
+  private void serveBulk(FrameConnection connection, Message.Hello hello, Runnable admitted) {
     DestinationMigration migration = open.get(hello.migration());
     if (migration == null
         || !MessageDigest.isEqual(
@@ -141,6 +144,7 @@ final class DestinationEndpoint implements PeerEndpoint {
             hello.ticket().getBytes(StandardCharsets.US_ASCII))) {
       throw new MigrationException(UNAUTHORIZED, "No such migration, or a wrong token.");
     }
+    admitted.run();
     connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), ""));
     ArtifactReceiver receiver =
         new ArtifactReceiver(connection, migration, migration.progress()::moved);

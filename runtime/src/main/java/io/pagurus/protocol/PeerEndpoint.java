@@ -14,6 +14,8 @@ public interface PeerEndpoint {
    *
    * @param in positioned at the magic
    * @param remote the peer's address, for logs
+   * @param admitted to be run as soon as the peer has proved itself: until then it is a stranger,
+   *     whose time and number are limited
    */
-  void serve(InputStream in, OutputStream out, String remote) throws IOException;
+  void serve(InputStream in, OutputStream out, String remote, Runnable admitted) throws IOException;
 }

@@ -38,15 +38,24 @@ final class NetworkListenerTest {
 
   private void start(Duration greetingLimit) throws IOException {
     runtime =
-        TestRuntime.start(directory, this::echo, Optional.of(TestRuntime.TOKEN), greetingLimit);
+        TestRuntime.start(
+            directory, NetworkListenerTest::echo, Optional.of(TestRuntime.TOKEN), greetingLimit);
   }
 
   private void start() throws IOException {
     start(Duration.ofSeconds(10));
   }
 
-  /** A peer endpoint that says everything back. */
-  private void echo(InputStream in, OutputStream out, String remote) throws IOException {
+  /** A peer endpoint that says everything back, and admits everyone. */
+  private static void echo(InputStream in, OutputStream out, String remote, Runnable admitted)
+      throws IOException {
+    admitted.run();
+    in.transferTo(out);
+  }
+
+  /** A peer endpoint that waits in vain for a proof. */
+  private static void doubt(InputStream in, OutputStream out, String remote, Runnable admitted)
+      throws IOException {
     in.transferTo(out);
   }
 
@@ -138,6 +147,19 @@ final class NetworkListenerTest {
   }
 
   @Test
+  void peerThatProvesNothingIsCut() throws Exception {
+    runtime =
+        TestRuntime.start(
+            directory, NetworkListenerTest::doubt, Optional.empty(), Duration.ofMillis(300));
+    try (SSLSocket peer = connect()) {
+      peer.getOutputStream().write(MAGIC);
+      assertArrayEquals(MAGIC, peer.getInputStream().readNBytes(4));
+      assertThrows(IOException.class, () -> readToTheEnd(peer));
+    }
+    assertHealthy();
+  }
+
+  @Test
   void connectionWithoutHandshakeIsCut() throws Exception {
     start(Duration.ofMillis(100));
     try (var socket = plain()) {
@@ -210,7 +232,9 @@ final class NetworkListenerTest {
 
   @Test
   void withoutConfiguredTokenNothingOpensTheApi() throws Exception {
-    runtime = TestRuntime.start(directory, this::echo, Optional.empty(), Duration.ofSeconds(10));
+    runtime =
+        TestRuntime.start(
+            directory, NetworkListenerTest::echo, Optional.empty(), Duration.ofSeconds(10));
     assertHealthy();
     assertEquals(401, http("GET", "/v1/services", "Authorization: Bearer \r\n", "").status());
     assertEquals(401, http("GET", "/v1/services", "", "").status());

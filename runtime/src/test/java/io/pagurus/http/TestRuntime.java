@@ -29,7 +29,8 @@ public final class TestRuntime implements AutoCloseable {
 
   /** Without peers. */
   public static TestRuntime start(Path directory) throws IOException {
-    return start(directory, (in, out, remote) -> {}, Optional.of(TOKEN), Duration.ofSeconds(10));
+    return start(
+        directory, (in, out, remote, admitted) -> {}, Optional.of(TOKEN), Duration.ofSeconds(10));
   }
 
   static TestRuntime start(
