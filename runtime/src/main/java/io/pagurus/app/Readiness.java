@@ -1,10 +1,12 @@
 package io.pagurus.app;
 
 import io.pagurus.dind.DeclaredServices;
+import io.pagurus.dind.EngineException;
 import io.pagurus.dind.EngineState;
 import io.pagurus.dind.EngineSupervisor;
 import io.pagurus.dind.ImageArchives;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -25,21 +27,37 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
 
   private static final Duration LOOK_READY = Duration.ofSeconds(1);
 
-  private static final String COMPOSE_PROJECT = "pagurus";
-
   /** Images may have to be pulled. */
   private static final Duration COMPOSE_LIMIT = Duration.ofMinutes(10);
 
   private final EngineSupervisor engine;
-  private final Configuration configuration;
+  private final ImageArchives images;
+  private final DeclaredServices services;
+  private final boolean standby;
+  private final Runnable recovery;
   private final Path mark;
   private final Thread thread;
   private volatile List<String> undeclared =
       List.of("Declared images and services are not handled yet.");
 
-  Readiness(EngineSupervisor engine, Configuration configuration) {
+  /**
+   * @param recovery brings migrations that a crash cut short to an end; needs the engine, and comes
+   *     before declared services, which it may find frozen
+   */
+  Readiness(
+      EngineSupervisor engine,
+      DeclaredServices services,
+      Configuration configuration,
+      Runnable recovery) {
+    this.recovery = recovery;
     this.engine = engine;
-    this.configuration = configuration;
+    this.images =
+        new ImageArchives(
+            engine.api(),
+            configuration.imageDirectory(),
+            configuration.stateDirectory().resolve("loaded-images.json"));
+    this.services = services;
+    this.standby = configuration.standby();
     this.mark = configuration.runDirectory().resolve("ready");
     // A platform thread: it waits for processes.
     this.thread = Thread.ofPlatform().daemon().name("readiness").unstarted(this::watch);
@@ -73,26 +91,16 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   }
 
   /** Once per start; what fails stays missing, since only the operator can mend it. */
-  private void bringUpDeclared() throws InterruptedException {
-    Path state = configuration.stateDirectory();
-    List<String> failures =
-        new ArrayList<>(
-            new ImageArchives(
-                    engine.api(),
-                    configuration.imageDirectory(),
-                    state.resolve("loaded-images.json"))
-                .load());
-    if (!configuration.standby()) {
-      new DeclaredServices(
-              engine.api(),
-              configuration.composeFile(),
-              COMPOSE_PROJECT,
-              state.resolve("departed.json"))
-          .bringUp(COMPOSE_LIMIT)
-          .ifPresent(failures::add);
+  private List<String> bringUpDeclared() throws InterruptedException {
+    try {
+      List<String> failures = new ArrayList<>(images.load());
+      if (!standby) {
+        services.bringUp(COMPOSE_LIMIT).ifPresent(failures::add);
+      }
+      return failures;
+    } catch (UncheckedIOException | EngineException e) {
+      return List.of("Cannot bring up what is declared: " + e.getMessage());
     }
-    failures.forEach(LOG::error);
-    undeclared = List.copyOf(failures);
   }
 
   private void watch() {
@@ -101,7 +109,9 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
     try {
       while (true) {
         if (engine.isReady() && !handled) {
-          bringUpDeclared();
+          recovery.run();
+          undeclared = List.copyOf(bringUpDeclared());
+          undeclared.forEach(LOG::error);
           handled = true;
         }
         boolean ready = missing().isEmpty();

@@ -2,6 +2,7 @@ package io.pagurus.app;
 
 import io.pagurus.criu.CpuFeatures;
 import io.pagurus.criu.CriuTool;
+import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineConfiguration;
 import io.pagurus.dind.EngineSupervisor;
 import io.pagurus.engine.docker.DockerEngine;
@@ -19,7 +20,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.time.InstantSource;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -36,6 +36,7 @@ import picocli.CommandLine.Command;
     })
 final class Serve implements Callable<Integer> {
   private static final Logger LOG = LoggerFactory.getLogger(Serve.class);
+  private static final String COMPOSE_PROJECT = "pagurus";
 
   private final CountDownLatch stopRequested = new CountDownLatch(1);
   private final CountDownLatch stopped = new CountDownLatch(1);
@@ -71,9 +72,16 @@ final class Serve implements Callable<Integer> {
           new TicketOffice(
               configuration.stateDirectory(), identity.fingerprint(), InstantSource.system());
       var events = new Events();
+      var declared =
+          new DeclaredServices(
+              engine.api(),
+              configuration.composeFile(),
+              COMPOSE_PROJECT,
+              configuration.stateDirectory().resolve("departed.json"));
       var inner =
           new DockerEngine(
               engine.api(),
+              declared,
               new Machine(
                   new CriuTool(),
                   CpuFeatures.ofThisMachine(configuration.hiddenCpuFlags()),
@@ -87,7 +95,7 @@ final class Serve implements Callable<Integer> {
               new Journal(configuration.stateDirectory().resolve("journal")),
               events,
               configuration.stagingDirectory());
-      var readiness = new Readiness(engine, configuration);
+      var readiness = new Readiness(engine, declared, configuration, migrations::recover);
 
       try (var listener =
               new NetworkListener(
@@ -110,25 +118,13 @@ final class Serve implements Callable<Integer> {
         api.start();
         listener.start();
         readiness.start();
-        Thread.ofVirtual().name("recovery").start(() -> recover(engine, migrations));
-        LOG.info("{} {} is up: {}", "pagurus", Build.current().version(), configuration);
+        LOG.info("Pagurus {} is up: {}", Build.current().version(), configuration);
         stopRequested.await();
         LOG.info("Stopping");
         readiness.close();
       }
     }
     LOG.info("Stopped");
-  }
-
-  /** What a crash cut short needs the engine; peers are answered meanwhile. */
-  private static void recover(EngineSupervisor engine, MigrationService migrations) {
-    try {
-      if (engine.awaitReady(Duration.ofMinutes(10))) {
-        migrations.recover();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
   }
 
   private static void privateDirectory(Path directory) throws IOException {

@@ -185,6 +185,7 @@ final class SourceMigration {
     List<Message.Problem> problems = new ArrayList<>(service.problems());
     problems.addAll(verdict.problems());
     warnings.addAll(service.warnings());
+    warnings.addAll(verdict.warnings());
     clock.add(Phase.PREFLIGHT, since);
     if (!problems.isEmpty()) {
       throw new MigrationException(
@@ -295,17 +296,13 @@ final class SourceMigration {
     return parts;
   }
 
-  /**
-   * The changed files go beside the dump; a second look follows it, because CRIU gives names to
-   * files that were unlinked while another name of them remained.
-   */
+  /** The changed files go beside the dump; by its end the engine has drained the last log lines. */
   private List<Sent> sendFiles(
       ArtifactSender sender, Path images, Future<Departure.Dump> dumping, Set<String> always)
       throws IOException {
     List<Sent> parts = new ArrayList<>(files.pass(sender, service.files(), always));
     join(dumping);
     parts.add(FileSender.directory(sender, Kind.CHECKPOINT, images));
-    parts.addAll(files.pass(sender, service.files(), Set.of()));
     parts.addAll(files.logs(sender, service.logs()));
     return parts;
   }

@@ -83,11 +83,13 @@ public sealed interface Message {
 
   /**
    * @param problems what would stand in the way, in sentences with codes; empty = may begin
+   * @param warnings what will be different there, in sentences
    * @param imagePresent whether the service's image is there
    * @param chainIds chain ids of the image layers that are there; empty when the image is
    */
   record Verdict(
       List<Problem> problems,
+      List<String> warnings,
       @JsonProperty("image_present") boolean imagePresent,
       @JsonProperty("chain_ids") Set<String> chainIds)
       implements Message {}
@@ -182,6 +184,7 @@ public sealed interface Message {
    * @param imageBytes size of the image, bytes
    * @param logBytes length of its current log, bytes
    * @param skipBinds destinations of bind mounts that stay behind
+   * @param boundAddresses addresses of its own that its sockets are bound or connected from
    * @param features what the source's machine offers, of which the service may have made use
    */
   record ServicePlan(
@@ -195,5 +198,6 @@ public sealed interface Message {
       @JsonProperty("image_bytes") long imageBytes,
       @JsonProperty("log_bytes") long logBytes,
       @JsonProperty("skip_binds") List<String> skipBinds,
+      @JsonProperty("bound_addresses") Set<String> boundAddresses,
       Features features) {}
 }

@@ -9,6 +9,7 @@ import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.dind.AddressReservation;
 import io.pagurus.dind.BlockedException;
 import io.pagurus.dind.ContainerSpec;
+import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.HeldStart;
@@ -41,6 +42,7 @@ final class DockerArrival implements Arrival {
   private final EngineApi api;
   private final ImageStore images;
   private final AddressReservation addresses;
+  private final DeclaredServices declared;
   private final Message.ServicePlan plan;
   private final ContainerSpec spec;
   private final Path work;
@@ -56,11 +58,13 @@ final class DockerArrival implements Arrival {
       EngineApi api,
       ImageStore images,
       AddressReservation addresses,
+      DeclaredServices declared,
       Message.ServicePlan plan,
       Path staging) {
     this.api = api;
     this.images = images;
     this.addresses = addresses;
+    this.declared = declared;
     this.plan = plan;
     this.spec = new ContainerSpec(plan.inspect());
     this.work = staging.resolve("restore");
@@ -90,7 +94,7 @@ final class DockerArrival implements Arrival {
       if (created.logDriver().equals("json-file")) {
         oldLog.reserve(plan.logBytes(), logLimit());
       }
-      start = addresses.start(id, spec.container(), START_LIMIT);
+      start = begin();
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot prepare " + plan.service(), e);
     } catch (BlockedException e) {
@@ -103,6 +107,21 @@ final class DockerArrival implements Arrival {
           e);
     } catch (InterruptedException e) {
       throw interrupted(e);
+    }
+  }
+
+  private HeldStart begin() throws InterruptedException, TimeoutException {
+    boolean free = addresses.blockers(spec.container()).isEmpty();
+    if (free || !DockerEngine.mayChangeAddress(plan)) {
+      return addresses.start(id, spec.container(), START_LIMIT);
+    }
+    HeldStart held = HeldStart.begin(api, id, HeldStart.DIRECTORY);
+    try {
+      held.awaitWaiting(START_LIMIT);
+      return held;
+    } catch (RuntimeException | TimeoutException | InterruptedException e) {
+      held.close();
+      throw e;
     }
   }
 
@@ -228,6 +247,7 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void settle() {
+    declared.serviceOf(plan.inspect()).ifPresent(declared::forget);
     memory.settle();
   }
 

@@ -7,6 +7,7 @@ import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.criu.PagemapEntry;
 import io.pagurus.dind.Blocker;
 import io.pagurus.dind.ContainerSpec;
+import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.InnerContainer;
@@ -39,6 +40,7 @@ final class DockerDeparture implements Departure {
   private static final Logger log = LoggerFactory.getLogger(DockerDeparture.class);
 
   private final EngineApi api;
+  private final DeclaredServices declared;
   private final ContainerSpec spec;
   private final InnerContainer container;
   private final List<String> skipBinds;
@@ -46,8 +48,14 @@ final class DockerDeparture implements Departure {
   private TrafficCut traffic;
   private CriuDump dump;
 
-  DockerDeparture(EngineApi api, ContainerSpec spec, List<String> skipBinds, Features features) {
+  DockerDeparture(
+      EngineApi api,
+      DeclaredServices declared,
+      ContainerSpec spec,
+      List<String> skipBinds,
+      Features features) {
     this.api = api;
+    this.declared = declared;
     this.spec = spec;
     this.container = spec.container();
     this.skipBinds = List.copyOf(skipBinds);
@@ -102,6 +110,7 @@ final class DockerDeparture implements Departure {
           api.imageInspect(container.imageId()).path("Size").asLong(),
           logBytes(),
           skipBinds,
+          BoundAddresses.of(container.pid()),
           features);
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot measure " + container.name(), e);
@@ -252,6 +261,8 @@ final class DockerDeparture implements Departure {
   @Override
   public void retire() {
     List<String> own = volumes().stream().map(mount -> mount.volume().orElseThrow()).toList();
+    // Durable first: a restart of this outer container must not bring it up a second time.
+    declared.serviceOf(spec.inspect()).ifPresent(declared::depart);
     api.remove(container.id(), true, true);
     for (String volume : own) {
       try {

@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.pagurus.dind.AddressReservation;
 import io.pagurus.dind.Blocker;
 import io.pagurus.dind.ContainerSpec;
+import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.EngineUnreachableException;
@@ -54,10 +55,15 @@ public final class DockerEngine implements ContainerEngine {
   private final EngineApi api;
   private final ImageStore images;
   private final AddressReservation addresses;
+  private final DeclaredServices declared;
   private final Machine machine;
 
-  public DockerEngine(EngineApi api, Machine machine) {
+  /**
+   * @param declared told which of its services leave and return
+   */
+  public DockerEngine(EngineApi api, DeclaredServices declared, Machine machine) {
     this.api = api;
+    this.declared = declared;
     this.images = new ImageStore(api);
     this.addresses = new AddressReservation(api, HeldStart.DIRECTORY);
     this.machine = machine;
@@ -155,7 +161,7 @@ public final class DockerEngine implements ContainerEngine {
         () -> {
           ObjectNode inspect = api.inspect(find(service).id());
           return new DockerDeparture(
-              api, new ContainerSpec(inspect), skipBinds, machine.features());
+              api, declared, new ContainerSpec(inspect), skipBinds, machine.features());
         });
   }
 
@@ -180,8 +186,17 @@ public final class DockerEngine implements ContainerEngine {
           checkRoom(plan, imagePresent, problems);
           checkNames(plan, problems);
           checkNetworks(plan, problems);
+          List<String> warnings =
+              mayChangeAddress(plan)
+                  ? takenAddresses(plan).stream()
+                      .map(
+                          taken ->
+                              taken.message()
+                                  + " The service gets another address: none of its sockets is tied to this one.")
+                      .toList()
+                  : List.of();
           return new Message.Verdict(
-              problems, imagePresent, imagePresent ? Set.of() : images.chainIds());
+              problems, warnings, imagePresent, imagePresent ? Set.of() : images.chainIds());
         });
   }
 
@@ -261,9 +276,26 @@ public final class DockerEngine implements ContainerEngine {
     for (ObjectNode network : plan.networks()) {
       new NetworkSpec(network).blocker(api).map(DockerEngine::busy).ifPresent(problems::add);
     }
-    addresses.blockers(new ContainerSpec(plan.inspect()).container()).stream()
-        .map(DockerEngine::busy)
-        .forEach(problems::add);
+    List<Blocker> taken = takenAddresses(plan);
+    if (!mayChangeAddress(plan)) {
+      taken.stream().map(DockerEngine::busy).forEach(problems::add);
+    }
+  }
+
+  private List<Blocker> takenAddresses(Message.ServicePlan plan) {
+    return addresses.blockers(new ContainerSpec(plan.inspect()).container());
+  }
+
+  /**
+   * Whether another address would go unnoticed: the user chose none, and no socket is tied to one.
+   */
+  static boolean mayChangeAddress(Message.ServicePlan plan) {
+    return new ContainerSpec(plan.inspect())
+        .container().networks().stream()
+            .noneMatch(
+                network ->
+                    network.addressIsFixed()
+                        || network.address().filter(plan.boundAddresses()::contains).isPresent());
   }
 
   private static Message.Problem busy(Blocker blocker) {
@@ -272,7 +304,7 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public Arrival arrive(Message.ServicePlan plan, Path staging) {
-    return new DockerArrival(api, images, addresses, plan, staging);
+    return new DockerArrival(api, images, addresses, declared, plan, staging);
   }
 
   @Override
