@@ -95,6 +95,8 @@ public final class MigrationService implements Migrations {
                 recover(id, entries);
               }
             });
+    // Probes CRIU once, so that the first migration does not wait for it.
+    engine.features();
   }
 
   private void recover(String id, List<Entry> entries) {

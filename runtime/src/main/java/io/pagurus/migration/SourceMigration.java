@@ -4,6 +4,7 @@ import static io.pagurus.model.FailureCode.CANCELLED;
 import static io.pagurus.model.FailureCode.DUMP_FAILED;
 import static io.pagurus.model.FailureCode.IN_DOUBT;
 import static io.pagurus.model.FailureCode.NOT_MIGRATABLE;
+import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
 import static io.pagurus.model.FailureCode.TIMEOUT;
 import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
@@ -16,6 +17,7 @@ import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
+import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
 import io.pagurus.protocol.Message;
@@ -57,7 +59,10 @@ final class SourceMigration {
 
   private static final Duration ANSWER = Duration.ofSeconds(30);
   private static final Duration PREPARE_LIMIT = Duration.ofMinutes(15);
-  private static final Duration STAGE_LIMIT = Duration.ofMinutes(2);
+  private static final Duration STAGE_LIMIT = Duration.ofMinutes(1);
+  private static final Duration DEFAULT_TIMEOUT = Duration.ofHours(1);
+  private static final Duration SILENCE_LIMIT = Duration.ofSeconds(15);
+  private static final Duration WATCH_INTERVAL = Duration.ofMillis(100);
   private static final Duration RESTORE_LIMIT = Duration.ofMinutes(3);
   private static final Duration SETTLE_LIMIT = Duration.ofMinutes(15);
 
@@ -97,7 +102,7 @@ final class SourceMigration {
 
   private long bytesImages;
   private long bytesSent;
-  private long frozenAt;
+  private volatile long frozenAt;
   private long downtimeMillis;
   private long fullSpeedMillis;
   private Map<String, Long> dumpStatistics = Map.of();
@@ -451,22 +456,43 @@ final class SourceMigration {
     }
   }
 
+  /**
+   * Two limits on waiting: one for the whole migration, and one for silence while the service
+   * stands still, since a dead link shows itself in nothing else for minutes.
+   */
   private Thread startDeadline() {
-    Duration limit =
-        Duration.ofMillis(request.timeoutMillis().orElse(Duration.ofHours(1).toMillis()));
-    return Thread.ofVirtual()
-        .name("deadline-" + id)
-        .start(
-            () -> {
-              try {
-                Thread.sleep(limit);
-                stop(
-                    TIMEOUT,
-                    "The migration did not finish within %d ms.".formatted(limit.toMillis()));
-              } catch (InterruptedException e) {
-                // The migration ended in time.
-              }
-            });
+    Duration limit = Duration.ofMillis(request.timeoutMillis().orElse(DEFAULT_TIMEOUT.toMillis()));
+    return Thread.ofVirtual().name("deadline-" + id).start(() -> watch(limit));
+  }
+
+  private void watch(Duration limit) {
+    long deadline = System.nanoTime() + limit.toNanos();
+    long movedAt = System.nanoTime();
+    MigrationStatus seen = progress.status();
+    try {
+      while (true) {
+        Thread.sleep(WATCH_INTERVAL);
+        MigrationStatus now = progress.status();
+        boolean still = now.phase() == seen.phase() && now.bytesDone() == seen.bytesDone();
+        if (!still || frozenAt == 0) {
+          seen = now;
+          movedAt = System.nanoTime();
+        }
+        if (System.nanoTime() > deadline) {
+          stop(TIMEOUT, "The migration did not finish within %d ms.".formatted(limit.toMillis()));
+          return;
+        }
+        if (System.nanoTime() - movedAt > SILENCE_LIMIT.toNanos()) {
+          stop(
+              PEER_UNREACHABLE,
+              "Nothing has moved for %d s while the service stood still."
+                  .formatted(SILENCE_LIMIT.toSeconds()));
+          return;
+        }
+      }
+    } catch (InterruptedException e) {
+      // The migration has ended.
+    }
   }
 
   private void received(ArtifactSender sender, List<Sent> parts) {
