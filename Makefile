@@ -1,7 +1,7 @@
 # Every target sets up what it needs (image/setup), as root or with sudo, without questions.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-MVN := image/mvn -B -ntp
+MVN := image/mvn -B -ntp -Dstyle.color=never
 
 .PHONY: help
 help: ## Show this list
