@@ -91,6 +91,17 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   }
 
   /** Once per start; what fails stays missing, since only the operator can mend it. */
+  private List<String> settle() throws InterruptedException {
+    try {
+      recovery.run();
+    } catch (RuntimeException e) {
+      // Declared services stay down: one of them may be half moved.
+      LOG.error("Recovery failed", e);
+      return List.of("Migrations that were cut short are not settled: " + e.getMessage());
+    }
+    return bringUpDeclared();
+  }
+
   private List<String> bringUpDeclared() throws InterruptedException {
     try {
       List<String> failures = new ArrayList<>(images.load());
@@ -109,8 +120,7 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
     try {
       while (true) {
         if (engine.isReady() && !handled) {
-          recovery.run();
-          undeclared = List.copyOf(bringUpDeclared());
+          undeclared = List.copyOf(settle());
           undeclared.forEach(LOG::error);
           handled = true;
         }
