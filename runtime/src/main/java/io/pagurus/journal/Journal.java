@@ -15,21 +15,42 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.zip.CRC32C;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The durable memory of a runtime: for each migration a file {@code ID.journal} of lines {@code
  * CRC32C JSON}: the checksum of the rest in 8 hexadecimal digits, a space, an {@link Entry}. A line
- * is synced to the disk before {@link #append} returns. Reading stops at the first damaged line: a
- * torn tail is a step that never took effect.
+ * is synced to the disk before {@link #append} returns.
+ *
+ * <p>A torn tail (a last line without its end) is a step that never took effect: it is not read,
+ * and the next step replaces it. A damaged line within is left out, since whatever follows it came
+ * later. A damaged last line may have been any step, and undoing the wrong one could run a service
+ * twice: the whole migration is left out then, with a warning.
  */
 public final class Journal {
+  private static final Logger log = LoggerFactory.getLogger(Journal.class);
+
   private static final String SUFFIX = ".journal";
+  private static final int CHECKSUM_DIGITS = 8;
+
+  private static final Set<StandardOpenOption> APPENDING =
+      Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+
+  private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
   private static final ObjectMapper JSON =
       JsonMapper.builder()
           .addModule(new Jdk8Module())
@@ -58,20 +79,37 @@ public final class Journal {
   public synchronized void append(String migration, Entry entry) {
     Path file = directory.resolve(migration + SUFFIX);
     boolean fresh = !Files.exists(file);
-    try (FileChannel channel =
-        FileChannel.open(
-            file, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND)) {
+    try (FileChannel channel = FileChannel.open(file, APPENDING, OWNER_ONLY)) {
       byte[] json = JSON.writeValueAsBytes(entry);
-      channel.write(ByteBuffer.wrap((checksum(json) + " ").getBytes(StandardCharsets.US_ASCII)));
-      channel.write(ByteBuffer.wrap(json));
-      channel.write(ByteBuffer.wrap(new byte[] {'\n'}));
-      channel.force(fresh);
+      ByteBuffer line =
+          ByteBuffer.allocate(CHECKSUM_DIGITS + 1 + json.length + 1)
+              .put(checksum(json).getBytes(StandardCharsets.US_ASCII))
+              .put((byte) ' ')
+              .put(json)
+              .put((byte) '\n')
+              .flip();
+      channel.truncate(endOfLastLine(channel));
+      channel.position(channel.size());
+      while (line.hasRemaining()) {
+        channel.write(line);
+      }
+      channel.force(true);
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot write the journal " + file, e);
     }
     if (fresh) {
       syncDirectory();
     }
+  }
+
+  /** Where the next line belongs: behind the last newline. */
+  private static long endOfLastLine(FileChannel channel) throws IOException {
+    ByteBuffer one = ByteBuffer.allocate(1);
+    long end = channel.size();
+    while (end > 0 && channel.read(one.clear(), end - 1) == 1 && one.get(0) != '\n') {
+      end--;
+    }
+    return end;
   }
 
   /** All migrations, each with its entries in order. */
@@ -90,15 +128,40 @@ public final class Journal {
 
   private static List<Entry> entries(Path file) throws IOException {
     List<Entry> entries = new ArrayList<>();
-    for (String line : Files.readString(file, StandardCharsets.UTF_8).split("\n", -1)) {
-      byte[] json =
-          line.length() < 9 ? new byte[0] : line.substring(9).getBytes(StandardCharsets.UTF_8);
-      if (json.length == 0 || !line.startsWith(checksum(json))) {
-        break;
+    boolean lastIsKnown = true;
+    byte[] bytes = Files.readAllBytes(file);
+    int begin = 0;
+    for (int end = 0; end < bytes.length; end++) {
+      if (bytes[end] == '\n') {
+        Optional<Entry> entry = parse(Arrays.copyOfRange(bytes, begin, end));
+        entry.ifPresent(entries::add);
+        lastIsKnown = entry.isPresent();
+        begin = end + 1;
       }
-      entries.add(JSON.readValue(json, Entry.class));
+    }
+    if (!lastIsKnown) {
+      log.warn("{} is damaged: look yourself where its service runs, then remove it", file);
+      return List.of();
     }
     return entries;
+  }
+
+  private static Optional<Entry> parse(byte[] line) {
+    int begin = CHECKSUM_DIGITS + 1;
+    if (line.length <= begin) {
+      return Optional.empty();
+    }
+    byte[] json = Arrays.copyOfRange(line, begin, line.length);
+    String expected = checksum(json) + " ";
+    if (!expected.equals(new String(line, 0, begin, StandardCharsets.ISO_8859_1))) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(JSON.readValue(json, Entry.class));
+    } catch (IOException e) {
+      // Written by a later build.
+      return Optional.empty();
+    }
   }
 
   private static String checksum(byte[] json) {

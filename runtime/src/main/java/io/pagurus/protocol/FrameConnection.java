@@ -24,9 +24,16 @@ import java.util.concurrent.locks.ReentrantLock;
  * Lengths are checked before anything is allocated.
  */
 public final class FrameConnection {
-  /** Unknown fields are ignored, so that version N can talk to N-1; unknown types are an error. */
+  /**
+   * Unknown fields are ignored, so that version N can talk to N-1; unknown types are an error, and
+   * so are missing fields that would become null.
+   */
   private static final ObjectMapper JSON =
-      JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+      JsonMapper.builder()
+          .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+          .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
 
   static {
     JSON.getFactory()
@@ -169,13 +176,18 @@ public final class FrameConnection {
       int reserved = in.readUnsignedShort();
       int artifact = in.readInt();
       int length = in.readInt();
-      if (flags > 1 || reserved != 0 || length < 0 || length > Frame.MAX_PAYLOAD) {
+      Frame.Kind known = Frame.Kind.of(kind);
+      boolean plain = flags == 0 && artifact == 0;
+      if (flags > 1
+          || reserved != 0
+          || length < 0
+          || length > Frame.MAX_PAYLOAD
+          || (known == Frame.Kind.MESSAGE && !plain)) {
         throw new MigrationException(
             PROTOCOL,
             "Malformed frame: flags %d, length %d."
                 .formatted(flags, Integer.toUnsignedLong(length)));
       }
-      Frame.Kind known = Frame.Kind.of(kind);
       if (payload.length < length) {
         payload = new byte[Math.max(length, Math.min(Frame.MAX_PAYLOAD, payload.length * 2))];
       }
@@ -191,7 +203,11 @@ public final class FrameConnection {
 
   private Message parse(int length) {
     try {
-      return JSON.readValue(payload, 0, length, Message.class);
+      Message message = JSON.readValue(payload, 0, length, Message.class);
+      if (message == null) {
+        throw new IOException("A JSON null");
+      }
+      return message;
     } catch (IOException e) {
       String start = new String(payload, 0, Math.min(length, 40), StandardCharsets.ISO_8859_1);
       throw new MigrationException(

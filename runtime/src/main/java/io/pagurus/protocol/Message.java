@@ -51,11 +51,16 @@ public sealed interface Message {
    *
    * @param version protocol version of the sender; see {@link Version}
    * @param migration the migration's id
-   * @param ticket id of the ticket (control), empty for bulk
-   * @param nonce random, hexadecimal
+   * @param ticket id of the ticket (control), the migration's token for bulk: a secret
+   * @param nonce random, hexadecimal; empty for bulk
    */
   record Hello(int version, Role role, String migration, String ticket, String nonce)
-      implements Message {}
+      implements Message {
+    @Override
+    public String toString() {
+      return "Hello[version=%d, role=%s, migration=%s]".formatted(version, role, migration);
+    }
+  }
 
   /** The destination's nonce; nothing else is said before the proof. */
   record Challenge(int version, String nonce) implements Message {}

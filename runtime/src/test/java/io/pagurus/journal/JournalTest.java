@@ -1,0 +1,206 @@
+package io.pagurus.journal;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationReport;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Outcome;
+import io.pagurus.model.Phase;
+import io.pagurus.model.Strategy;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class JournalTest {
+  private static final String ID = "m-0123456789ab";
+  private static final MigrationStatus RUNNING =
+      new MigrationStatus(
+          ID,
+          MigrationStatus.Role.SOURCE,
+          "wäb",
+          "b",
+          Phase.PREPARE,
+          1,
+          2,
+          Instant.parse("2026-11-21T06:30:57.123456789Z"),
+          "It \"goes\"\non.",
+          Optional.empty(),
+          Optional.empty());
+  private static final MigrationStatus OVER =
+      new MigrationStatus(
+          ID,
+          MigrationStatus.Role.SOURCE,
+          "wäb",
+          "b",
+          Phase.RETIRE,
+          2,
+          2,
+          Instant.EPOCH,
+          "Over.",
+          Optional.of(Outcome.FAILED),
+          Optional.of(
+              new MigrationReport(
+                  ID,
+                  "wäb",
+                  Strategy.STOP_AND_COPY,
+                  Outcome.FAILED,
+                  "a",
+                  "b",
+                  1,
+                  2,
+                  3,
+                  4,
+                  5,
+                  6,
+                  7,
+                  Map.of("freeze", 8L),
+                  new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
+                  List.of("Odd."),
+                  Optional.of(new MigrationReport.Failure(FailureCode.NO_ROOM, "Full.")))));
+
+  private static final List<Entry> ENTRIES =
+      List.of(
+          new Entry.Begun(RUNNING),
+          new Entry.Frozen("c1"),
+          new Entry.CommitSent("c1"),
+          new Entry.Arriving("c2"),
+          new Entry.Restoring("c2"),
+          new Entry.Restored("c2"),
+          new Entry.Ended(OVER));
+
+  @TempDir private Path parent;
+  private Path directory;
+  private Path file;
+
+  @BeforeEach
+  void choose() {
+    directory = parent.resolve("state/journal");
+    file = directory.resolve(ID + ".journal");
+  }
+
+  private Journal opened() {
+    return new Journal(directory);
+  }
+
+  private void written(Entry... entries) {
+    Journal journal = opened();
+    for (Entry entry : entries) {
+      journal.append(ID, entry);
+    }
+  }
+
+  private List<Entry> read() {
+    return opened().read().get(ID);
+  }
+
+  @Test
+  void everyEntrySurvivesARestart() {
+    assertEquals(
+        Set.of(Entry.class.getPermittedSubclasses()),
+        ENTRIES.stream().map(Object::getClass).collect(Collectors.toSet()));
+    written(ENTRIES.toArray(Entry[]::new));
+    assertEquals(ENTRIES, read());
+  }
+
+  @Test
+  void migrationsAreKeptApart() {
+    Journal journal = opened();
+    journal.append("m-1", new Entry.Frozen("c1"));
+    journal.append("m-2", new Entry.Frozen("c2"));
+    journal.append("m-1", new Entry.CommitSent("c1"));
+    assertEquals(
+        Map.of(
+            "m-1", List.of(new Entry.Frozen("c1"), new Entry.CommitSent("c1")),
+            "m-2", List.of(new Entry.Frozen("c2"))),
+        opened().read());
+  }
+
+  @Test
+  void anEmptyJournalIsEmpty() {
+    assertEquals(Map.of(), opened().read());
+  }
+
+  @Test
+  void onlyItsOwnerMayLook() throws IOException {
+    written(new Entry.Frozen("c1"));
+    assertEquals("rwx------", mode(directory));
+    assertEquals("rw-------", mode(file));
+  }
+
+  private static String mode(Path path) throws IOException {
+    return PosixFilePermissions.toString(Files.getPosixFilePermissions(path));
+  }
+
+  @Test
+  void everyTornTailIsAStepThatNeverTookEffect() throws IOException {
+    written(new Entry.Begun(RUNNING), new Entry.Frozen("c1"));
+    byte[] before = Files.readAllBytes(file);
+    written(new Entry.CommitSent("c1"));
+    byte[] after = Files.readAllBytes(file);
+    // Without its newline alone the line is complete.
+    for (int length = before.length; length < after.length - 1; length++) {
+      Files.write(file, Arrays.copyOf(after, length));
+      assertEquals(
+          List.of(new Entry.Begun(RUNNING), new Entry.Frozen("c1")), read(), "at " + length);
+    }
+  }
+
+  @Test
+  void whatFollowsATornTailIsReadAgain() throws IOException {
+    written(new Entry.Begun(RUNNING), new Entry.Frozen("c1"));
+    Files.writeString(file, "0123abcd {\"step\":\"comm", StandardOpenOption.APPEND);
+    written(new Entry.Ended(OVER));
+    assertEquals(
+        List.of(new Entry.Begun(RUNNING), new Entry.Frozen("c1"), new Entry.Ended(OVER)), read());
+  }
+
+  @Test
+  void aFlippedBitCostsOnlyItsLine() throws IOException {
+    written(new Entry.Begun(RUNNING), new Entry.Frozen("c1"), new Entry.Ended(OVER));
+    byte[] good = Files.readAllBytes(file);
+    int begins = new String(good, StandardCharsets.ISO_8859_1).indexOf('\n') + 1;
+    int ends = new String(good, StandardCharsets.ISO_8859_1).indexOf('\n', begins);
+    for (int at = begins; at < ends; at++) {
+      for (int bit = 0; bit < 8; bit++) {
+        byte[] bad = good.clone();
+        bad[at] ^= (byte) (1 << bit);
+        Files.write(file, bad);
+        assertEquals(List.of(new Entry.Begun(RUNNING), new Entry.Ended(OVER)), read());
+      }
+    }
+  }
+
+  @Test
+  void garbageIsNoEntry() throws IOException {
+    Files.createDirectories(directory);
+    Files.write(file, new byte[] {0, -1, '\n', '\n', 'x', (byte) 0xc3});
+    assertEquals(List.of(), read());
+    assertFalse(opened().read().isEmpty());
+  }
+
+  @Test
+  void aStepOfALaterBuildDoesNotHideTheOtherMigrations() throws IOException {
+    Journal journal = opened();
+    journal.append("m-1", new Entry.Frozen("c1"));
+    String json = "{\"step\":\"teleported\",\"container\":\"c9\"}";
+    var crc = new java.util.zip.CRC32C();
+    crc.update(json.getBytes(StandardCharsets.UTF_8));
+    Files.writeString(file, "%08x %s\n".formatted(crc.getValue(), json));
+    assertEquals(List.of(new Entry.Frozen("c1")), opened().read().get("m-1"));
+  }
+}
