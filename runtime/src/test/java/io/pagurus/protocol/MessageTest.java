@@ -37,7 +37,18 @@ final class MessageTest {
 
   private static final Message.ServicePlan PLAN =
       new Message.ServicePlan(
-          "web", NODE, List.of(NODE), List.of(), "sha256:1", 1, 2, 3, 4, List.of("/x"), Set.of("10.0.0.2"), FEATURES);
+          "web",
+          NODE,
+          List.of(NODE),
+          List.of(),
+          "sha256:1",
+          1,
+          2,
+          3,
+          4,
+          List.of("/x"),
+          Set.of("10.0.0.2"),
+          FEATURES);
 
   static Stream<Message> samples() {
     return Stream.of(
