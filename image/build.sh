@@ -75,7 +75,11 @@ inputs() {
 build_image() {
     runtime_dockerfile > build/layer/Dockerfile
     # The classic builder needs no plugin and asks no registry about a local base.
+    local before
+    before=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
     DOCKER_BUILDKIT=0 docker build --quiet --label "io.pagurus.inputs=$(inputs)" --tag "$image" build/layer
+    # The one that has just lost its name goes, unless a container still uses it.
+    [ -z "$before" ] || docker rmi "$before" || true
 }
 
 base_name
