@@ -1,0 +1,17 @@
+package io.pagurus.benchmarks;
+
+/** A way to bring a service from one outer container to the other. */
+interface Contender {
+  /** As in {@code --peers} and in the results. */
+  String name();
+
+  /**
+   * Starts memhog at the source, moves it, has it look at its memory, and removes it.
+   *
+   * @throws MeasurementException when there is no figure, or one of no worth because memory changed
+   */
+  Move move(Workload workload);
+
+  /** Removes what a failed move left on either side. */
+  void clear();
+}

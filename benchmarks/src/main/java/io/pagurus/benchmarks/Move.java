@@ -1,0 +1,26 @@
+package io.pagurus.benchmarks;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What a contender says about one move.
+ *
+ * @param totalMillis from the command to its end, ms
+ * @param downtimeMillis as the service saw it, ms
+ */
+record Move(
+    double totalMillis,
+    Optional<Double> downtimeMillis,
+    Map<String, Double> phasesMillis,
+    Optional<Double> peakRssSource,
+    Optional<Double> peakRssDestination,
+    Optional<JsonNode> report) {
+
+  /** A move without more than its times. */
+  static Move of(double totalMillis, Optional<Double> downtimeMillis, Map<String, Double> phases) {
+    return new Move(
+        totalMillis, downtimeMillis, phases, Optional.empty(), Optional.empty(), Optional.empty());
+  }
+}
