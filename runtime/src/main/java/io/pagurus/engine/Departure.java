@@ -16,6 +16,9 @@ public interface Departure {
 
   String name();
 
+  /** Whether it has processes; without them there is nothing to measure or to move. */
+  boolean running();
+
   /** Whatever keeps it from leaving. */
   List<Message.Problem> problems();
 

@@ -128,6 +128,9 @@ final class SourceMigration {
     runner = Thread.currentThread();
     Thread deadline = startDeadline();
     Path staging = here.staging().resolve(id);
+    if (!service.running()) {
+      return settle(blocked(service.problems()));
+    }
     try (Peer peer = connect()) {
       try {
         Message.ServicePlan plan = service.plan();
@@ -162,7 +165,8 @@ final class SourceMigration {
       return settle(e);
     } catch (RuntimeException e) {
       log.error("Migration {} met a bug", id, e);
-      return settle(new MigrationException(FailureCode.INTERNAL, "Internal error: " + e, e));
+      return settle(
+          new MigrationException(FailureCode.INTERNAL, "Internal error: %s.".formatted(e), e));
     } finally {
       deadline.interrupt();
       runner = null;
@@ -193,17 +197,20 @@ final class SourceMigration {
     warnings.addAll(verdict.warnings());
     clock.add(Phase.PREFLIGHT, since);
     if (!problems.isEmpty()) {
-      throw new MigrationException(
-          problems.getFirst().code(),
-          "%s cannot migrate to %s: %s"
-              .formatted(
-                  service.name(),
-                  peer.name(),
-                  String.join(" ", problems.stream().map(Message.Problem::message).toList())));
+      throw blocked(problems);
     }
     long image = verdict.imagePresent() ? 0 : plan.imageBytes();
     progress.expect(plan.memoryBytes() + plan.fileBytes() + image);
     return verdict;
+  }
+
+  private MigrationException blocked(List<Message.Problem> problems) {
+    return new MigrationException(
+        problems.getFirst().code(),
+        "%s cannot migrate: %s"
+            .formatted(
+                service.name(),
+                String.join(" ", problems.stream().map(Message.Problem::message).toList())));
   }
 
   private ArtifactSender openBulk(Peer peer) {
@@ -396,7 +403,10 @@ final class SourceMigration {
             : failure;
     if (frozenAt == 0) {
       return end(
-          outcome(cause), cause.with("%s runs on at %s.".formatted(service.name(), here.name())));
+          outcome(cause),
+          cause.with(
+              (service.running() ? "%s runs on at %s." : "%s stays at %s.")
+                  .formatted(service.name(), here.name())));
     }
     if (standing.get() == Standing.COMMITTED && !gaveBack) {
       return end(

@@ -73,6 +73,11 @@ final class DockerDeparture implements Departure {
   }
 
   @Override
+  public boolean running() {
+    return container.isRunning();
+  }
+
+  @Override
   public List<Message.Problem> problems() {
     return blockers().stream()
         .filter(blocker -> !blocker.isWarning())
