@@ -183,15 +183,16 @@ final class Posix implements AutoCloseable {
     }
   }
 
-  /** The names in a directory that is read from its start, in the file system's order. */
+  /** The names in a directory, in the file system's order; none when it has been removed. */
   List<String> names(int directory, String path) {
     List<String> names = new ArrayList<>();
     seek(directory, 0, 0);
     while (true) {
-      long length = check(directoryEntries(directory), "list", path);
-      if (length == 0) {
+      long length = directoryEntries(directory);
+      if (length == 0 || length == -ENOENT) {
         return names;
       }
+      check(length, "list", path);
       // struct linux_dirent64, getdents(2): inode 8, offset 8, record length 2, type 1, name.
       for (long at = 0; at < length; ) {
         int record = Short.toUnsignedInt(buffer.get(ValueLayout.JAVA_SHORT_UNALIGNED, at + 16));

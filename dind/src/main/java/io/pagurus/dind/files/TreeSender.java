@@ -5,6 +5,8 @@ import static io.pagurus.dind.files.Posix.check;
 import io.pagurus.dind.files.TreeSnapshot.Node;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -118,45 +120,41 @@ public final class TreeSender {
       throws IOException {
     Interruption.check("send", path);
     boolean changed = changed(now, old, path);
-    if (changed || touchesChildren(now, old, path)) {
+    List<Node> leaves = leavesToSend(now, old, path);
+    List<Node> vanished = old.map(node -> vanished(now, node)).orElse(List.of());
+    if (changed || !leaves.isEmpty() || !vanished.isEmpty()) {
       directoryRecord(directory, now, changed, path);
     }
-    if (old.isPresent()) {
-      removals(now, old.get(), path);
+    for (Node gone : vanished) {
+      remove(Names.join(path, gone.name()));
+    }
+    for (Node leaf : leaves) {
+      leaf(directory, leaf, Names.join(path, leaf.name()));
     }
     for (Node child : now.children()) {
-      Optional<Node> oldChild = child(old, child);
-      String childPath = Names.join(path, child.name());
       if (child.stamp().directory()) {
         try (SourceDirectory below = directory.child(child.name(), child.stamp().inode())) {
-          directory(below, child, oldChild, childPath);
+          directory(below, child, child(old, child), Names.join(path, child.name()));
         }
-      } else if (toSend(child, oldChild, childPath)) {
-        leaf(directory, child, childPath);
       }
     }
   }
 
-  private boolean touchesChildren(Node now, Optional<Node> old, String path) {
+  private List<Node> leavesToSend(Node now, Optional<Node> old, String path) {
+    List<Node> leaves = new ArrayList<>();
     for (Node child : now.children()) {
       if (!child.stamp().directory()
           && toSend(child, child(old, child), Names.join(path, child.name()))) {
-        return true;
+        leaves.add(child);
       }
     }
-    return old.isPresent() && !vanished(now, old.get()).isEmpty();
+    return leaves;
   }
 
   private static List<Node> vanished(Node now, Node old) {
-    return java.util.Arrays.stream(old.children())
+    return Arrays.stream(old.children())
         .filter(child -> !child.stamp().whiteout() && now.child(child.name()).isEmpty())
         .toList();
-  }
-
-  private void removals(Node now, Node old, String path) throws IOException {
-    for (Node gone : vanished(now, old)) {
-      remove(Names.join(path, gone.name()));
-    }
   }
 
   private void remove(String path) throws IOException {
