@@ -4,6 +4,7 @@
 # shellcheck source=benchmarks/peers/common.sh
 . "$(dirname "$0")/common.sh"
 podman() { command podman --runtime /usr/sbin/runc --cgroup-manager cgroupfs "$@"; }
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 archive=/dev/shm/podman.tar
 
 prepare() {

@@ -9,13 +9,16 @@ work=/run/memhog-work
 log=/run/memhog.log
 readonly page_port=9001
 
+# The other end of memhog's stdout: CRIU lets a restored process have another pipe, but no file from outside its container.
+keep_log() { exec setsid cat >> $log 2> /dev/null; }
+
 prepare() {
     mkdir -p $bundle/rootfs
     cp /memhog/rootfs/memhog $bundle/rootfs/
     cd $bundle
     rm -f config.json
     runc spec
-    sed -i 's/"terminal": true/"terminal": false/' config.json
+    sed -i 's/"terminal": true/"terminal": false/; s/"readonly": true/"readonly": false/' config.json
 }
 
 start() {
@@ -24,7 +27,7 @@ start() {
     sed -i "s|\"sh\"|\"/memhog\"$arguments|" $bundle/config.json
     rm -rf $images $work
     mkdir -p $images $work
-    runc run --detach --bundle $bundle memhog > $log 2>&1 < /dev/null
+    runc run --detach --bundle $bundle memhog > >(keep_log) 2>&1 < /dev/null
     until_seen READY cat $log > /dev/null
 }
 
@@ -34,7 +37,8 @@ receive() {
     criu page-server --images-dir $images --port $page_port --daemon --log-file /run/page-server.log > /dev/null
     receive_tree $images
     at restore
-    runc restore --detach --no-subreaper --bundle $bundle --image-path $images --work-path $work memhog >> $log 2>&1 < /dev/null
+    runc restore --detach --no-subreaper --bundle $bundle --image-path $images --work-path $work memhog \
+        > >(keep_log) 2>&1 < /dev/null
     at end
 }
 

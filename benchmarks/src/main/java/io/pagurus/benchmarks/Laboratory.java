@@ -27,7 +27,12 @@ final class Laboratory implements AutoCloseable {
     List<String> memhog =
         List.of("--volume", root.resolve("benchmarks/target/memhog") + ":/memhog:ro");
     List<String> scripts = new ArrayList<>(memhog);
-    scripts.addAll(List.of("--volume", root.resolve("benchmarks/peers") + ":/peers:ro"));
+    scripts.addAll(
+        List.of(
+            "--volume",
+            root.resolve("benchmarks/peers") + ":/peers:ro",
+            "--volume",
+            "/var/lib/containers"));
 
     List<Double> readyMillis = new ArrayList<>();
     List<Outer> pagurus = new ArrayList<>();

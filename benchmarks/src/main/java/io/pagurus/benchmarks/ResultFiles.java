@@ -28,7 +28,17 @@ record ResultFiles(Path folder) {
     } catch (IOException failure) {
       throw new UncheckedIOException("Cannot write results to " + folder, failure);
     }
+    plot(results, name);
     System.err.println("results: " + folder.resolve(name + ".json"));
+  }
+
+  /** Pictures need fonts, which a bare machine may not have; the figures are safe by then. */
+  private void plot(Results results, String name) {
+    try {
+      new Plots(results).write(folder.resolve(name));
+    } catch (RuntimeException | LinkageError noFonts) {
+      System.err.println("No plots: " + noFonts + "; install a font and fontconfig.");
+    }
   }
 
   private static ObjectMapper json() {
