@@ -198,7 +198,7 @@ go_on() {
 Everything is left up. For instance:
   docker exec $a pagurus ps
   docker exec $b pagurus ticket | docker exec -i $a pagurus migrate redis --to -
-  docker exec $b docker logs --tail 3 memory
+  docker exec $a docker logs --tail 3 memory
   docker exec $a pagurus history
   compose/demo.sh down                 # removes it
 END
@@ -218,7 +218,7 @@ mkdir -p $run
 down # what an earlier run with KEEP=1 left
 trap finish EXIT
 trap 'exit 130' INT TERM
-step "outer containers a and b, joined by a link of $rate" start
+step "outer containers a and b, joined by a link of 1 Gbit/s" start
 step "Redis with $memory_mib MiB and the memory service in a" await_services
 start_writer
 python3 compose/client.py check $run/writes "${address[$a]}" > $run/before
@@ -228,4 +228,4 @@ moves 2 $b $a
 stop_writer
 python3 compose/client.py check $run/writes "${address[$a]}" > $run/after || true
 timeout 10 docker exec $a docker logs --timestamps memory > $run/memory.log
-python3 compose/report.py $run $work/memory $rate
+python3 compose/report.py $run $work/memory

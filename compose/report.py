@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Prints what the demo found, and whether its proofs hold (exit code 1: one does not).
 
-usage: report.py DIRECTORY MEMORY RATE
-DIRECTORY holds what demo.sh collected, MEMORY is the memory service's program, RATE the link's.
+usage: report.py DIRECTORY MEMORY
+DIRECTORY holds what demo.sh collected, MEMORY is the memory service's program.
 """
 import datetime
 import json
@@ -46,7 +46,7 @@ def log_time(stamp):
     return datetime.datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00").timestamp()
 
 
-def main(directory, memory_program, rate):
+def main(directory, memory_program):
     directory = Path(directory)
     writes = [float(line.split()[1]) for line in (directory / "writes").read_text().splitlines()]
     log = [line.split() for line in (directory / "memory.log").read_text().splitlines()]
@@ -60,8 +60,9 @@ def main(directory, memory_program, rate):
             seen = largest_pause(log, begin, end + 3)
         reports.append((report, seen))
 
-    print(f"\nMigrations over a link of {rate}; downtime as the client of Redis and the memory service itself saw it; bytes in MiB\n")
-    header = ["service", "from -> to", "downtime seen", "reported", "total time", "memory", "files", "image", "sent"]
+    print("\nMigrations over a link of 1 Gbit/s. Downtime as seen from outside (by the client of Redis, by the memory service's own clock)")
+    print("and as Pagurus reports it; what moved, and what went over the link, in MiB\n")
+    header = ["service", "from -> to", "seen", "reported", "total time", "memory", "files", "image", "sent"]
     table([header] + [
         [
             report["service"],
@@ -77,7 +78,7 @@ def main(directory, memory_program, rate):
         for report, seen in reports
     ])
 
-    print("\nPhases in ms; freeze to restore make the downtime, and dump and send overlap\n")
+    print("\nPhases in ms: from freeze to restore the service stands still; dump and send overlap\n")
     names = list(reports[0][0]["phases"])
     table([["service", "from -> to"] + names] + [
         [report["service"], f"{report['source']} -> {report['destination']}"]
@@ -107,6 +108,6 @@ def main(directory, memory_program, rate):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))
