@@ -181,7 +181,7 @@ finish() {
     local status=$? container
     trap - EXIT
     stop_writer
-    if [ $status -ne 0 ]; then
+    if [ $status -ne 0 ] && [ $status -ne 130 ]; then # 130: interrupted by the user
         for container in $a $b; do
             docker inspect "$container" > /dev/null 2>&1 || continue
             printf '\n--- last lines of %s\n' "$container" >&2
