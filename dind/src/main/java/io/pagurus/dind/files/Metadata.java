@@ -1,5 +1,6 @@
 package io.pagurus.dind.files;
 
+import java.util.Optional;
 import java.util.SortedMap;
 
 /**
@@ -37,7 +38,7 @@ record Metadata(
 
   /** Running such a file gives more rights than the caller has. */
   boolean privileged() {
-    return FileType.of(mode).equals(java.util.Optional.of(FileType.REGULAR))
+    return FileType.of(mode).equals(Optional.of(FileType.REGULAR))
         && ((mode & SETUID_SETGID) != 0 || attributes.containsKey(CAPABILITY));
   }
 

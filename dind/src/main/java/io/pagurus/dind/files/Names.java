@@ -74,6 +74,15 @@ final class Names {
     return directory.isEmpty() ? name : directory + "/" + name;
   }
 
+  /** Whether a path has more components than any tree of ours may have. */
+  static boolean tooDeep(String path) {
+    int components = 1;
+    for (int slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
+      components++;
+    }
+    return components > Wire.DEPTH;
+  }
+
   /** The part before the last component; empty when there is none. */
   static String parent(String path) {
     return path.substring(0, Math.max(0, path.lastIndexOf('/')));

@@ -29,11 +29,9 @@ final class Posix implements AutoCloseable {
   static final int EPERM = 1;
   static final int ENOENT = 2;
   static final int ENXIO = 6;
-  static final int EEXIST = 17;
   static final int ENOTDIR = 20;
   static final int EISDIR = 21;
   static final int EINVAL = 22;
-  static final int ERANGE = 34;
   static final int ELOOP = 40;
   static final int ENODATA = 61;
   static final int EOPNOTSUPP = 95;
@@ -376,7 +374,7 @@ final class Posix implements AutoCloseable {
     }
   }
 
-  /** Names of the extended attributes of an entry, which is not followed. */
+  /** Names of the extended attributes of an entry, not followed; none when it is gone. */
   List<String> attributeNames(int directory, String name, String path) {
     List<String> names = new ArrayList<>();
     long length;
@@ -386,10 +384,9 @@ final class Posix implements AutoCloseable {
     } catch (Throwable e) {
       throw broken(e);
     }
-    if (length == -EOPNOTSUPP) {
+    if (length == -EOPNOTSUPP || SourceDirectory.vanished(length, path)) {
       return names;
     }
-    check(length, "list the attributes of", path);
     for (long at = 0; at < length; ) {
       byte[] attribute = cString(at);
       names.add(Names.decode(attribute));

@@ -90,6 +90,9 @@ final class RecordReader {
       start = slash + 1;
     }
     checkName(path.substring(start), path);
+    if (Names.tooDeep(path)) {
+      throw malformed(path, "it is more than %d levels deep".formatted(Wire.DEPTH));
+    }
     return path;
   }
 

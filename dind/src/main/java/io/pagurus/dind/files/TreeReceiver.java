@@ -203,7 +203,9 @@ public final class TreeReceiver {
     if (size < 0) {
       throw malformed(path, "a size of %d bytes is invalid".formatted(size));
     }
-    check(posix.truncate(fd, size), "set the size of", path);
+    if (size != end) {
+      check(posix.truncate(fd, size), "set the size of", path);
+    }
   }
 
   private void symlink(String path) throws IOException {

@@ -3,6 +3,7 @@ package io.pagurus.dind.files;
 import static io.pagurus.dind.files.Posix.check;
 
 import io.pagurus.dind.files.TreeSnapshot.Node;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -55,8 +56,8 @@ final class TreeScan {
   }
 
   private Optional<Node> entry(int parent, String name, String path, boolean exact) {
-    if (path.length() >= Posix.PATH_BYTES) {
-      throw new FileTreeException("scan", path, "its path is too long");
+    if (path.length() >= Posix.PATH_BYTES || Names.tooDeep(path)) {
+      throw new FileTreeException("scan", path, "it is too deep in the tree");
     }
     if (vanished(posix.stat(parent, name), path)) {
       return Optional.empty();
@@ -100,7 +101,7 @@ final class TreeScan {
     }
     return attributes.contains("trusted.overlay.opaque")
         && posix.attribute(fd, ".", "trusted.overlay.opaque") == 1
-        && posix.buffer().get(java.lang.foreign.ValueLayout.JAVA_BYTE, 0) == 'y';
+        && posix.buffer().get(ValueLayout.JAVA_BYTE, 0) == 'y';
   }
 
   private static Stamp stamp(Status status, String path, boolean whiteout, boolean exact) {

@@ -86,25 +86,24 @@ public final class TreeSender {
     return new TreeStats(files, bytes, deleted, skipped);
   }
 
-  private void findChangedInodes(Node node, Optional<Node> old, String path) {
-    if (node.stamp().linked() && changed(node, old, path)) {
-      changedInodes.add(node.stamp().inode());
-    }
-    for (Node child : node.children()) {
-      findChangedInodes(child, child(old, child), Names.join(path, child.name()));
+  private void findChangedInodes(Node directory, Optional<Node> old, String path) {
+    for (Node child : directory.children()) {
+      if (child.stamp().directory()) {
+        findChangedInodes(child, child(old, child), Names.join(path, child.name()));
+      } else if (child.stamp().linked()
+          && changed(child, child(old, child), Names.join(path, child.name()))) {
+        changedInodes.add(child.stamp().inode());
+      }
     }
   }
 
   private boolean changed(Node node, Optional<Node> old, String path) {
-    Stamp stamp = node.stamp();
     if (old.isEmpty() || old.get().missed()) {
       return true;
     }
     Stamp oldStamp = old.get().stamp();
-    if (stamp.whiteout() && oldStamp.whiteout()) {
-      return false;
-    }
-    return !stamp.equals(oldStamp) || before.fresh(oldStamp) || always.test(path);
+    return !node.stamp().same(oldStamp)
+        || (!oldStamp.whiteout() && (before.fresh(oldStamp) || always.test(path)));
   }
 
   private boolean toSend(Node node, Optional<Node> old, String path) {

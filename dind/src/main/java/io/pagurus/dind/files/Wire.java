@@ -16,6 +16,9 @@ final class Wire {
   /** Bytes of an extent that a receiver must be ready for, and of a block. */
   static final int BLOCK_BYTES = 262144;
 
+  /** Levels of directories: what recursion on a virtual thread's stack takes many times over. */
+  static final int DEPTH = 512;
+
   /** NAME_MAX, limits.h. */
   static final int NAME_BYTES = 255;
 

@@ -184,6 +184,9 @@ class HostileStreamTest {
     file("n/".repeat(2048) + "n");
     assertRefused("too long");
     start();
+    file("n/".repeat(512) + "n");
+    assertRefused("512 levels");
+    start();
     out.writeByte(Wire.DIRECTORY);
     path("d");
     metadata(FOLDER);

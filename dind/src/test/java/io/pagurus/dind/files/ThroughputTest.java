@@ -54,6 +54,8 @@ class ThroughputTest {
     Files.writeString(source.resolve("directory-7/file-7"), "changed");
     TreeSnapshot second = timed("scan of 20,200 entries, third", tree::scan);
     timed("sending one change", () -> send(tree, second, first, stream));
+    timed("sending one change, again", () -> send(tree, second, first, stream));
+    timed("sending one change, again", () -> send(tree, second, first, stream));
     timed("applying one change", () -> receive(stream));
     assertEquals(List.of(), TreeComparison.differences(source, target));
   }

@@ -14,25 +14,28 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.Parameter;
-import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.ValueSource;
 
-/** On a tmpfs and on the disk of the build. */
-@ParameterizedClass
-@ValueSource(strings = {"/dev/shm", "target"})
-class PlainTreeTest {
-  @Parameter String where;
+/** Passes of a plain tree; one subclass for each file system. */
+abstract class PlainTreeContract {
+  private final Path where;
 
   private Path room;
   private Path source;
   private Path target;
   private Transfer transfer;
+
+  /**
+   * @param where a directory of the file system to test on
+   */
+  PlainTreeContract(Path where) {
+    this.where = where;
+  }
 
   @BeforeAll
   static void root() throws IOException {
@@ -41,7 +44,7 @@ class PlainTreeTest {
 
   @BeforeEach
   void makeRoom() throws IOException {
-    room = Files.createTempDirectory(Path.of(where).toAbsolutePath(), "pagurus-files-");
+    room = Files.createTempDirectory(where.toAbsolutePath(), "pagurus-files-");
     source = Files.createDirectory(room.resolve("source"));
     target = Files.createDirectory(room.resolve("target"));
     transfer = new Transfer(FileTree.plain(source), target);
@@ -379,6 +382,24 @@ class PlainTreeTest {
     change("mv d old; ln -s ../secret d");
     transfer.pass(seen);
     assertFalse(Files.exists(target.resolve("d/f"), LinkOption.NOFOLLOW_LINKS));
+  }
+
+  @Test
+  void aTreeMayBeDeepButNotTooDeepForAVirtualThread() throws Exception {
+    change(nested(510) + "; echo deep > \"$d/f\"");
+    FutureTask<TreeStats> pass = new FutureTask<>(() -> transfer.pass());
+    Thread.ofVirtual().start(pass);
+    assertEquals(5, pass.get().bytes());
+    assertEqualTrees();
+    change("rm -r d; echo shallow > f");
+    transfer.pass();
+    assertEqualTrees();
+    change(nested(600));
+    assertThrows(FileTreeException.class, () -> FileTree.plain(source).scan());
+  }
+
+  private static String nested(int levels) {
+    return "d=$(printf 'd/%%.0s' $(seq %d)); mkdir -p \"$d\"".formatted(levels);
   }
 
   @Test
