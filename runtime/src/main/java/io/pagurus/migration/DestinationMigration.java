@@ -27,10 +27,14 @@ import java.io.InputStream;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +47,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
   private static final Logger log = LoggerFactory.getLogger(DestinationMigration.class);
 
   private static final long MAX_CHECKPOINT_FILES = 1_000_000;
+  private static final Duration BEGINNING_LIMIT = Duration.ofSeconds(10);
 
   /** Where this side stands; each state holds what exists in it. */
   sealed interface State {
@@ -82,8 +87,15 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
   private final FrameConnection control;
   private final Map<Integer, String> digests = new HashMap<>();
   private final CountDownLatch imagePresent = new CountDownLatch(1);
+  private final Set<Sink> sinks = ConcurrentHashMap.newKeySet();
   private State state = new State.Connected();
   private PageStore pages;
+
+  /** Steps and artifacts under way: none of them may meet what {@link #cleanUp} removes. */
+  private int busy;
+
+  /** What to undo once nothing is under way any more; set by {@link #discard}. */
+  private Optional<Arrival> discarded = Optional.empty();
 
   DestinationMigration(
       String id,
@@ -126,6 +138,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
       }
     } catch (MigrationException e) {
       connectionEnded(e);
+    } catch (RuntimeException e) {
+      log.error("Migration {} met a bug", id, e);
+      connectionEnded(new MigrationException(INTERNAL, "Internal error: " + e, e));
     }
   }
 
@@ -181,17 +196,27 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
     journal.append(id, new Entry.Begun(progress.status()));
     Arrival arrival = engine.arrive(plan, staging);
     state = new State.Preparing(arrival, plan);
+    // A bulk connection may have been faster with the image.
+    notifyAll();
     work(
         "prepare",
         () -> {
           imagePresent.await();
+          requireGoingOn();
           arrival.prepare();
+          requireGoingOn();
           journal.append(id, new Entry.Arriving(arrival.id()));
           openPages(plan.memoryBytes());
           become(new State.Receiving(arrival));
           progress.enter(Phase.STABLE, "Receiving files.");
           control.send(new Message.Prepared());
         });
+  }
+
+  private synchronized void requireGoingOn() {
+    if (state instanceof State.Aborted(MigrationException reason)) {
+      throw reason;
+    }
   }
 
   /** The plan's figure is from before the freeze; the service may have grown by half since. */
@@ -229,8 +254,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
 
   private void restore(Arrival arrival) {
     // From here on the source waits for our word: it thaws only when we say that we gave up.
-    state = new State.Restoring(arrival);
     journal.append(id, new Entry.Restoring(arrival.id()));
+    state = new State.Restoring(arrival);
     progress.enter(Phase.RESTORE, "Restoring the service.");
     work(
         "restore",
@@ -263,23 +288,33 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
   }
 
   private void work(String name, Work work) {
+    busy++;
     Thread.ofVirtual()
         .name(name + "-" + id)
         .start(
             () -> {
-              try {
-                work.run();
-              } catch (MigrationException e) {
-                giveUp(e);
-              } catch (IOException | RuntimeException | InterruptedException e) {
-                log.error("Migration {} failed to {}", id, name, e);
-                giveUp(
-                    new MigrationException(
-                        committed() ? RESTORE_FAILED : INTERNAL,
-                        "The destination failed to %s: %s.".formatted(name, e.getMessage()),
-                        e));
-              }
+              Optional<MigrationException> failure = attempt(name, work);
+              leave();
+              failure.ifPresent(this::giveUp);
             });
+  }
+
+  private Optional<MigrationException> attempt(String name, Work work) {
+    try {
+      work.run();
+      return Optional.empty();
+    } catch (MigrationException e) {
+      return Optional.of(e);
+    } catch (IOException | RuntimeException | InterruptedException | Error e) {
+      // Whatever it is, the peer waits for a word.
+      log.error("Migration {} failed to {}", id, name, e);
+      return Optional.of(
+          new MigrationException(
+              committed() ? RESTORE_FAILED : INTERNAL,
+              "The destination failed to %s: %s."
+                  .formatted(name, Optional.ofNullable(e.getMessage()).orElse(e.toString())),
+              e));
+    }
   }
 
   private void giveUp(MigrationException failure) {
@@ -312,16 +347,34 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
           case State.Restored restored -> Optional.empty();
           case State.Aborted aborted -> Optional.empty();
         };
-    boolean nothingHere = state instanceof State.Connected || state instanceof State.Aborted;
     state = new State.Aborted(reason);
+    if (arrival.isPresent()) {
+      discarded = arrival;
+      imagePresent.countDown();
+      sinks.forEach(Sink::abandon);
+      cleanUp(reason);
+    }
+  }
+
+  private synchronized void leave() {
+    busy--;
+    if (state instanceof State.Aborted(MigrationException reason)) {
+      cleanUp(reason);
+    }
+  }
+
+  private void cleanUp(MigrationException reason) {
+    if (busy > 0 || discarded.isEmpty()) {
+      return;
+    }
+    Arrival arrival = discarded.get();
+    discarded = Optional.empty();
     try {
-      arrival.ifPresent(Arrival::abandon);
+      arrival.abandon();
     } catch (RuntimeException e) {
       log.error("Migration {} could not clean up", id, e);
     }
-    if (!nothingHere) {
-      end(Outcome.ABORTED, "%s The service is not here.".formatted(reason.getMessage()));
-    }
+    end(Outcome.ABORTED, "%s The service is not here.".formatted(reason.getMessage()));
   }
 
   private synchronized void end(Outcome outcome, String message) {
@@ -342,6 +395,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
 
   @Override
   public synchronized ArtifactSink open(Message.ArtifactBegin begin) {
+    awaitBeginning();
     Arrival arrival =
         switch (state) {
           case State.Receiving receiving -> receiving.arrival();
@@ -353,6 +407,25 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
                   "No %s expected in state %s."
                       .formatted(begin.kind(), state.getClass().getSimpleName()));
         };
+    busy++;
+    Sink sink = new Sink(sinkOf(begin, arrival));
+    sinks.add(sink);
+    return sink;
+  }
+
+  /** The order of two connections is not certain: the image may come before the plan. */
+  private void awaitBeginning() {
+    long deadline = System.nanoTime() + BEGINNING_LIMIT.toNanos();
+    try {
+      while (state instanceof State.Connected && System.nanoTime() < deadline) {
+        wait(BEGINNING_LIMIT.toMillis());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private ArtifactSink sinkOf(Message.ArtifactBegin begin, Arrival arrival) {
     return switch (begin.kind()) {
       case IMAGE ->
           new StreamSink(
@@ -367,6 +440,40 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
       case MEMORY -> new MemorySink(pages);
       case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
     };
+  }
+
+  /** Counts as being under way until it is finished or abandoned. */
+  private final class Sink implements ArtifactSink {
+    private final ArtifactSink sink;
+    private final AtomicBoolean left = new AtomicBoolean();
+
+    Sink(ArtifactSink sink) {
+      this.sink = sink;
+    }
+
+    @Override
+    public void accept(byte[] bytes, int length) throws IOException {
+      sink.accept(bytes, length);
+    }
+
+    @Override
+    public void finish() throws IOException {
+      sink.finish();
+      leaveOnce();
+    }
+
+    @Override
+    public void abandon() {
+      sink.abandon();
+      leaveOnce();
+    }
+
+    private void leaveOnce() {
+      if (left.compareAndSet(false, true)) {
+        sinks.remove(this);
+        leave();
+      }
+    }
   }
 
   private static ArtifactSink tree(Path target) {
@@ -430,7 +537,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
       if (committed() || state instanceof State.Aborted) {
         return;
       }
+      discard(e);
     }
-    giveUp(e);
+    say(new Message.Aborted(e.code(), e.getMessage()));
   }
 }

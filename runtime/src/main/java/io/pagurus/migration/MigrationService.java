@@ -91,8 +91,13 @@ public final class MigrationService implements Migrations {
         .read()
         .forEach(
             (id, entries) -> {
-              if (!entries.isEmpty()) {
-                recover(id, entries);
+              try {
+                if (!entries.isEmpty()) {
+                  recover(id, entries);
+                }
+              } catch (RuntimeException e) {
+                // Tried again at the next start; the others must not wait for it.
+                log.error("Cannot recover migration {}", id, e);
               }
             });
     // Probes CRIU once, so that the first migration does not wait for it.

@@ -32,6 +32,12 @@ import javax.net.ssl.SSLSocket;
 final class Peer implements AutoCloseable {
   private static final HexFormat HEX = HexFormat.of();
   private static final int BUFFER_BYTES = 1 << 20;
+  private static final Duration GREETING_LIMIT = Duration.ofSeconds(30);
+
+  /** For the last word about an artifact: an image of many GiB may still be unpacked. */
+  private static final Duration APPLY_LIMIT = Duration.ofMinutes(15);
+
+  private static final Duration EXPLANATION_LIMIT = Duration.ofSeconds(2);
 
   private final PeerDialer dialer;
   private final SSLSocket socket;
@@ -67,7 +73,7 @@ final class Peer implements AutoCloseable {
       PeerDialer dialer, Ticket ticket, String migration, String source, String service) {
     SSLSocket socket = dialer.dial(ticket);
     try {
-      FrameConnection control = open(socket);
+      FrameConnection control = open(socket, GREETING_LIMIT);
       byte[] nonce = Proof.nonce();
       control.send(
           new Hello(Version.CURRENT, Role.CONTROL, migration, ticket.id(), HEX.formatHex(nonce)));
@@ -83,9 +89,10 @@ final class Peer implements AutoCloseable {
     }
   }
 
-  private static FrameConnection open(SSLSocket socket) {
+  private static FrameConnection open(SSLSocket socket, Duration silence) {
     try {
       socket.setTcpNoDelay(true);
+      socket.setSoTimeout((int) silence.toMillis());
       return FrameConnection.dialled(
           new java.io.BufferedInputStream(socket.getInputStream(), BUFFER_BYTES >> 4),
           socket.getOutputStream());
@@ -104,7 +111,7 @@ final class Peer implements AutoCloseable {
     SSLSocket connection =
         dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), ticket.fingerprint());
     try {
-      FrameConnection frames = open(connection);
+      FrameConnection frames = open(connection, APPLY_LIMIT);
       frames.send(new Hello(Version.CURRENT, Role.BULK, migration, welcome.token(), ""));
       frames.expect(Message.Welcome.class);
       ArtifactSender sender =
@@ -120,6 +127,23 @@ final class Peer implements AutoCloseable {
   /** Whether the destination has said that it does not and will not run the service. */
   boolean gaveBack() {
     return control.peerAborted();
+  }
+
+  /**
+   * What the destination itself says about a failure: when it gives up it closes the bulk
+   * connections, and a broken pipe is only the consequence.
+   */
+  MigrationException explain(MigrationException failure) {
+    if (failure.code() != PEER_UNREACHABLE || gaveBack()) {
+      return failure;
+    }
+    try {
+      Message.Aborted aborted = expect(Message.Aborted.class, EXPLANATION_LIMIT);
+      return new MigrationException(aborted.code(), aborted.reason(), failure);
+    } catch (MigrationException said) {
+      boolean nothing = said.code() == PEER_UNREACHABLE || said.code() == FailureCode.TIMEOUT;
+      return nothing ? failure : said;
+    }
   }
 
   void send(Message message) {

@@ -157,6 +157,8 @@ final class SourceMigration {
         retire();
         bytesSent = peer.bytesSent();
         return report(Outcome.COMPLETED, Optional.empty());
+      } catch (MigrationException e) {
+        throw standing.get() == Standing.OPEN ? peer.explain(e) : e;
       } finally {
         bytesSent = peer.bytesSent();
         gaveBack = peer.gaveBack();
@@ -395,8 +397,7 @@ final class SourceMigration {
    * worse than none for a moment.
    */
   private MigrationReport settle(MigrationException failure) {
-    // What follows must not be cut short by the interrupt that may have brought us here.
-    Thread.interrupted();
+    shieldFromInterrupts();
     MigrationException cause =
         standing.get() == Standing.CANCELLED
             ? new MigrationException(cancelReason, cancelMessage, failure)
@@ -433,6 +434,12 @@ final class SourceMigration {
     }
   }
 
+  /** What follows must not be cut short by an interrupt, past or still to come. */
+  private synchronized void shieldFromInterrupts() {
+    runner = null;
+    Thread.interrupted();
+  }
+
   private static Outcome outcome(MigrationException cause) {
     return cause.code() == CANCELLED || cause.code() == TIMEOUT ? Outcome.ABORTED : Outcome.FAILED;
   }
@@ -447,7 +454,10 @@ final class SourceMigration {
     return stop(CANCELLED, "The migration was cancelled.");
   }
 
-  private boolean stop(FailureCode reason, String message) {
+  private synchronized boolean stop(FailureCode reason, String message) {
+    if (standing.get() != Standing.OPEN) {
+      return false;
+    }
     cancelReason = reason;
     cancelMessage = message;
     if (!standing.compareAndSet(Standing.OPEN, Standing.CANCELLED)) {

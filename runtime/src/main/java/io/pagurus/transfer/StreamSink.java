@@ -2,15 +2,21 @@ package io.pagurus.transfer;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Feeds an artifact to a consumer that wants to read a stream, on a thread of its own. */
 public final class StreamSink implements ArtifactSink {
+  private static final Logger log = LoggerFactory.getLogger(StreamSink.class);
+
   private static final byte[] END = new byte[0];
   private static final int DEPTH = 4;
+  private static final Duration ABANDON_LIMIT = Duration.ofSeconds(10);
 
   private final BlockingQueue<byte[]> queue = new ArrayBlockingQueue<>(DEPTH);
   private final FutureTask<Void> consuming;
@@ -46,10 +52,18 @@ public final class StreamSink implements ArtifactSink {
     await();
   }
 
+  /** Returns when the consumer has let go: what it writes to may be removed then. */
   @Override
   public void abandon() {
     abandoned = true;
     thread.interrupt();
+    try {
+      if (!thread.join(ABANDON_LIMIT)) {
+        log.warn("{} does not stop", thread.getName());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private void put(byte[] bytes) throws IOException {

@@ -1,0 +1,381 @@
+package io.pagurus.migration;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.pagurus.engine.FakeEngine;
+import io.pagurus.engine.FakeEngine.Life;
+import io.pagurus.engine.FakeEngine.Step;
+import io.pagurus.event.Events;
+import io.pagurus.journal.Entry;
+import io.pagurus.journal.Journal;
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.protocol.FrameConnection;
+import io.pagurus.protocol.Message;
+import io.pagurus.protocol.Message.ArtifactBegin.Kind;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Every message in every state: an effect or a refusal that names both. */
+@Timeout(30)
+final class DestinationMigrationTest {
+  private static final String ID = "m-0123456789ab";
+
+  private enum StateName {
+    CONNECTED("Connected"),
+    PREPARING("Preparing"),
+    RECEIVING("Receiving"),
+    SEALED("Sealed"),
+    STAGED("Staged"),
+    RESTORING("Restoring"),
+    RESTORED("Restored"),
+    ABORTED("Aborted");
+
+    private final String label;
+
+    StateName(String label) {
+      this.label = label;
+    }
+  }
+
+  @TempDir(factory = OnTmpfs.class)
+  private Path directory;
+
+  private final AtomicInteger ticketsUsed = new AtomicInteger();
+  private final CountDownLatch goOn = new CountDownLatch(1);
+  private Process process;
+  private FakeEngine engine;
+  private Journal journal;
+  private Path staging;
+  private Socket here;
+  private Socket there;
+  private FrameConnection source;
+  private DestinationMigration migration;
+
+  @BeforeEach
+  void connect() throws IOException {
+    process = new ProcessBuilder("sleep", "600").start();
+    engine = new FakeEngine(directory.resolve("engine"), process);
+    engine.imagePresent = true;
+    journal = new Journal(directory.resolve("journal"));
+    staging = Files.createDirectories(directory.resolve("staging"));
+    try (var server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      here = new Socket(InetAddress.getLoopbackAddress(), server.getLocalPort());
+      there = server.accept();
+    }
+    source = FrameConnection.dialled(here.getInputStream(), here.getOutputStream());
+    migration =
+        new DestinationMigration(
+            ID,
+            "token",
+            engine,
+            journal,
+            Staging.create(staging, ID),
+            ticketsUsed::incrementAndGet,
+            arrived -> {},
+            new Progress(new Events(), ID, MigrationStatus.Role.DESTINATION, "web", "a"),
+            FrameConnection.accepted(there.getInputStream(), there.getOutputStream()));
+    Thread.ofVirtual().start(migration::serve);
+  }
+
+  @AfterEach
+  void disconnect() throws IOException {
+    goOn.countDown();
+    here.close();
+    there.close();
+    process.destroyForcibly();
+    assertEquals(List.of(), engine.violations);
+  }
+
+  private static Message.ServicePlan plan() {
+    return new Message.ServicePlan(
+        "web",
+        JsonNodeFactory.instance.objectNode(),
+        List.of(),
+        List.of(),
+        "sha256:image",
+        1 << 20,
+        1,
+        1,
+        1,
+        List.of(),
+        Set.of(),
+        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true));
+  }
+
+  private static Stream<Message> messages() {
+    return Stream.of(
+        new Message.Hello(1, Message.Role.CONTROL, ID, "t", "00"),
+        new Message.Challenge(1, "00"),
+        new Message.Prove("a", "web", "00"),
+        new Message.Welcome(1, "a", plan().features(), ""),
+        new Message.Check(plan()),
+        new Message.Verdict(List.of(), List.of(), true, Set.of()),
+        new Message.Prepare(plan()),
+        new Message.Prepared(),
+        new Message.ArtifactBegin(1, Kind.MEMORY, ""),
+        new Message.ArtifactEnd(1, 0, ""),
+        new Message.Received(1),
+        new Message.Seal(Map.of()),
+        new Message.Staged(),
+        new Message.Commit(),
+        new Message.Resumed(),
+        new Message.Restored(Map.of()),
+        new Message.Settled(),
+        new Message.Abort("never mind"),
+        new Message.Aborted(FailureCode.INTERNAL, ""),
+        new Message.Query(),
+        new Message.Refused(FailureCode.INTERNAL, ""));
+  }
+
+  /** What this state answers with more than a refusal. */
+  private static boolean hasEffect(StateName state, Message message) {
+    boolean committed = state == StateName.RESTORING || state == StateName.RESTORED;
+    return switch (message) {
+      case Message.Check check -> true;
+      case Message.Prepare prepare -> state == StateName.CONNECTED;
+      case Message.Seal seal -> state == StateName.RECEIVING;
+      case Message.Commit commit -> state == StateName.STAGED;
+      case Message.Abort abort -> !committed;
+      default -> false;
+    };
+  }
+
+  private void reach(StateName wanted) throws Exception {
+    var waits = new CountDownLatch(1);
+    FakeEngine.Action wait =
+        () -> {
+          waits.countDown();
+          goOn.await();
+        };
+    switch (wanted) {
+      case CONNECTED -> {}
+      case PREPARING -> {
+        engine.at(Step.PREPARE, wait);
+        source.send(new Message.Prepare(plan()));
+        waits.await();
+      }
+      case RECEIVING -> {
+        source.send(new Message.Prepare(plan()));
+        source.expect(Message.Prepared.class);
+      }
+      case SEALED -> {
+        reachWithEverythingReceived();
+        engine.at(Step.VERIFY, wait);
+        source.send(manifest());
+        waits.await();
+      }
+      case STAGED -> {
+        reachWithEverythingReceived();
+        source.send(manifest());
+        source.expect(Message.Staged.class);
+      }
+      case RESTORING -> {
+        reach(StateName.STAGED);
+        engine.at(Step.RESTORE, wait);
+        source.send(new Message.Commit());
+        waits.await();
+      }
+      case RESTORED -> {
+        reach(StateName.STAGED);
+        source.send(new Message.Commit());
+        source.expect(Message.Resumed.class);
+        source.expect(Message.Restored.class);
+        source.expect(Message.Settled.class);
+      }
+      case ABORTED -> source.send(new Message.Abort("never mind"));
+    }
+  }
+
+  private void reachWithEverythingReceived() throws Exception {
+    reach(StateName.RECEIVING);
+    engine.withoutMemory();
+    Path images = Files.createDirectories(directory.resolve("images"));
+    Files.writeString(images.resolve("inventory.img"), "images of web");
+    var stream = new java.io.ByteArrayOutputStream();
+    var tree = io.pagurus.dind.files.FileTree.plain(images);
+    io.pagurus.dind.files.TreeSender.send(
+        tree, tree.scan(), io.pagurus.dind.files.TreeSnapshot.empty(), path -> false, stream);
+    var sink = migration.open(new Message.ArtifactBegin(1, Kind.CHECKPOINT, ""));
+    sink.accept(stream.toByteArray(), stream.size());
+    sink.finish();
+    migration.received(1, "d1");
+  }
+
+  private static Message.Seal manifest() {
+    return new Message.Seal(Map.of(1, "d1"));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void everyOtherMessageIsRefusedByName(StateName state) throws Exception {
+    reach(state);
+    for (Message message : messages().filter(any -> !hasEffect(state, any)).toList()) {
+      source.send(message);
+      Message answer = source.receive();
+      var refused = assertInstanceOf(Message.Refused.class, answer, () -> message + " in " + state);
+      assertEquals(FailureCode.PROTOCOL, refused.code());
+      assertEquals(
+          "Cannot handle %s in state %s.".formatted(message.getClass().getSimpleName(), state.label),
+          refused.message());
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void checkIsAnsweredAlways(StateName state) throws Exception {
+    reach(state);
+    source.send(new Message.Check(plan()));
+    assertInstanceOf(Message.Verdict.class, source.receive());
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      names = {"CONNECTED", "PREPARING", "RECEIVING", "SEALED", "STAGED", "ABORTED"})
+  void abortLeavesNothingHere(StateName state) throws Exception {
+    reach(state);
+    source.send(new Message.Abort("never mind"));
+    assertRefusedAsAborted(new Message.Commit());
+    goOn.countDown();
+    awaitNothingHere();
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"CONNECTED", "PREPARING", "RECEIVING", "SEALED", "STAGED"})
+  void aSourceThatHangsUpLeavesNothingHere(StateName state) throws Exception {
+    reach(state);
+    here.close();
+    goOn.countDown();
+    awaitNothingHere();
+    if (state != StateName.CONNECTED) {
+      await()
+          .until(() -> journal.read().get(ID).getLast() instanceof Entry.Ended);
+    }
+  }
+
+  @Test
+  void aSourceThatHangsUpAfterTheCommitIsNotNeeded() throws Exception {
+    reach(StateName.RESTORING);
+    here.close();
+    goOn.countDown();
+    await().until(() -> journal.read().get(ID).getLast() instanceof Entry.Ended);
+    assertEquals(1, engine.count(Life.RUNNING));
+    assertTrue(
+        journal.read().get(ID).stream().anyMatch(Entry.Restored.class::isInstance),
+        journal.read().toString());
+  }
+
+  private void awaitNothingHere() {
+    await()
+        .until(() -> engine.copies.stream().allMatch(copy -> copy.life() == Life.GONE));
+    await()
+        .until(
+            () -> {
+              Path mine = staging.resolve(ID);
+              return !Files.exists(mine) || Files.list(mine).findAny().isEmpty();
+            });
+  }
+
+  private void assertRefusedAsAborted(Message message) {
+    source.send(message);
+    Message answer = source.receive();
+    while (!(answer instanceof Message.Refused)) {
+      answer = source.receive();
+    }
+    assertTrue(((Message.Refused) answer).message().endsWith("in state Aborted."));
+  }
+
+  @Test
+  void theTicketIsUsedUpByPrepareAlone() throws Exception {
+    source.send(new Message.Check(plan()));
+    source.expect(Message.Verdict.class);
+    assertEquals(0, ticketsUsed.get());
+    reach(StateName.RECEIVING);
+    assertEquals(1, ticketsUsed.get());
+  }
+
+  @Test
+  void prepareIsRefusedForWhatCheckFinds() {
+    engine.arrivalProblems.add(new Message.Problem(FailureCode.NO_ROOM, "Full."));
+    source.send(new Message.Prepare(plan()));
+    var failure =
+        assertThrows(MigrationException.class, () -> source.expect(Message.Prepared.class));
+    assertEquals(FailureCode.NO_ROOM, failure.code());
+    assertEquals(0, ticketsUsed.get());
+  }
+
+  @Test
+  void aManifestWithMoreThanArrivedIsGivenUp() throws Exception {
+    reachWithEverythingReceived();
+    source.send(new Message.Seal(Map.of(1, "d1", 2, "d2")));
+    assertGivenUp("Artifact 2 of the manifest is not here.");
+  }
+
+  @Test
+  void aManifestWithLessThanArrivedIsGivenUp() throws Exception {
+    reachWithEverythingReceived();
+    source.send(new Message.Seal(Map.of()));
+    assertGivenUp("1 artifacts are here, the manifest has 0.");
+  }
+
+  @Test
+  void aManifestWithAnotherDigestIsGivenUp() throws Exception {
+    reachWithEverythingReceived();
+    source.send(new Message.Seal(Map.of(1, "d2")));
+    assertGivenUp("Artifact 1 of the manifest is not here.");
+  }
+
+  private void assertGivenUp(String reason) {
+    var aborted = assertInstanceOf(Message.Aborted.class, source.receive());
+    assertEquals(FailureCode.TRANSFER_FAILED, aborted.code());
+    assertEquals(reason, aborted.reason());
+    awaitNothingHere();
+  }
+
+  @Test
+  void anArtifactThatComesTwiceIsRefused() throws Exception {
+    reachWithEverythingReceived();
+    var failure = assertThrows(MigrationException.class, () -> migration.received(1, "d1"));
+    assertEquals(FailureCode.PROTOCOL, failure.code());
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"SEALED", "STAGED", "RESTORING", "RESTORED", "ABORTED"})
+  void noArtifactIsTakenOutsideOfItsTime(StateName state) throws Exception {
+    reach(state);
+    if (state == StateName.ABORTED) {
+      assertRefusedAsAborted(new Message.Query());
+    }
+    for (Kind kind : Kind.values()) {
+      var failure =
+          assertThrows(
+              MigrationException.class,
+              () -> migration.open(new Message.ArtifactBegin(9, kind, "")));
+      assertEquals(
+          "No %s expected in state %s.".formatted(kind, state.label), failure.getMessage());
+    }
+  }
+}
