@@ -80,7 +80,7 @@ public final class FrameConnection {
   public void send(Message message) {
     try {
       byte[] json = JSON.writeValueAsBytes(message);
-      write(Frame.Kind.MESSAGE, false, 0, ByteBuffer.wrap(json));
+      write(frame(Frame.Kind.MESSAGE, false, 0, json.length).put(json));
     } catch (JsonProcessingException e) {
       throw new IllegalStateException("Cannot encode " + message.getClass().getSimpleName(), e);
     }
@@ -93,30 +93,31 @@ public final class FrameConnection {
    * @param bytes what travels: a zstd frame when compressed, else the raw bytes
    */
   public void sendChunk(int artifact, boolean compressed, int rawLength, ByteBuffer bytes) {
-    // One array: one TLS record stream without a small record for the header.
-    ByteBuffer framed = ByteBuffer.allocate(Integer.BYTES + bytes.remaining());
-    framed.putInt(rawLength).put(bytes).flip();
-    write(Frame.Kind.CHUNK, compressed, artifact, framed);
+    write(
+        frame(Frame.Kind.CHUNK, compressed, artifact, Integer.BYTES + bytes.remaining())
+            .putInt(rawLength)
+            .put(bytes));
   }
 
-  private void write(Frame.Kind kind, boolean compressed, int artifact, ByteBuffer payload) {
-    int length = payload.remaining();
+  /** A frame with its header; one array, so that no small TLS record goes ahead of the payload. */
+  private static ByteBuffer frame(Frame.Kind kind, boolean compressed, int artifact, int length) {
     if (length > Frame.MAX_PAYLOAD) {
       throw new IllegalArgumentException("Frame of %d bytes".formatted(length));
     }
-    ByteBuffer header =
-        ByteBuffer.allocate(Frame.HEADER_BYTES)
-            .put((byte) kind.number())
-            .put((byte) (compressed ? 1 : 0))
-            .putShort((short) 0)
-            .putInt(artifact)
-            .putInt(length);
+    return ByteBuffer.allocate(Frame.HEADER_BYTES + length)
+        .put((byte) kind.number())
+        .put((byte) (compressed ? 1 : 0))
+        .putShort((short) 0)
+        .putInt(artifact)
+        .putInt(length);
+  }
+
+  private void write(ByteBuffer frame) {
     sending.lock();
     try {
-      out.write(header.array());
-      out.write(payload.array(), payload.arrayOffset() + payload.position(), length);
+      out.write(frame.array());
       out.flush();
-      bytesSent.addAndGet(Frame.HEADER_BYTES + length);
+      bytesSent.addAndGet(frame.capacity());
     } catch (IOException e) {
       throw lost(e);
     } finally {

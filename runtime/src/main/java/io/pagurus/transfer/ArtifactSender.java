@@ -159,6 +159,9 @@ public final class ArtifactSender implements AutoCloseable {
       }
       if (buffer == null) {
         buffer = uninterrupted(empty);
+      }
+      if (buffer == END) {
+        // The encoder has given up, perhaps since the first look.
         rethrow();
       }
       buffer.length = 0;

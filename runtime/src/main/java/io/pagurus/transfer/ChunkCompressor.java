@@ -21,11 +21,14 @@ final class ChunkCompressor implements AutoCloseable {
   private int level = 1;
   private int skip;
   private int skipNext = 1;
+  private boolean paid;
+  private long probes;
 
   /** The outcome for one chunk: what to put on the wire. */
   record Encoded(boolean compressed, ByteBuffer bytes) {}
 
   Encoded encode(byte[] raw, int length) {
+    paid = false;
     if (skip > 0) {
       skip--;
       return new Encoded(false, ByteBuffer.wrap(raw, 0, length));
@@ -35,6 +38,7 @@ final class ChunkCompressor implements AutoCloseable {
       target = new byte[bound];
     }
     zstd.setLevel(level);
+    probes++;
     int compressed = zstd.compressByteArray(target, 0, bound, raw, 0, length);
     if (compressed > length - length / 16) {
       skip = skipNext;
@@ -42,21 +46,32 @@ final class ChunkCompressor implements AutoCloseable {
       return new Encoded(false, ByteBuffer.wrap(raw, 0, length));
     }
     skipNext = 1;
+    paid = true;
     return new Encoded(true, ByteBuffer.wrap(target, 0, compressed));
   }
 
   /**
-   * Adapts the level.
+   * Adapts the level, unless the last chunk travelled raw: a slow link is no reason to try harder on
+   * what does not shrink.
    *
    * @param encodeNanos time spent on encoding the last chunk, ns
    * @param sendNanos time the connection took to accept it, ns
    */
   void observe(long encodeNanos, long sendNanos) {
-    if (sendNanos > 2 * encodeNanos && level < STRONGEST) {
+    if (paid && sendNanos > 2 * encodeNanos && level < STRONGEST) {
       level++;
     } else if (encodeNanos > sendNanos && level > FASTEST) {
       level--;
     }
+  }
+
+  int level() {
+    return level;
+  }
+
+  /** How often it has tried to compress. */
+  long probes() {
+    return probes;
   }
 
   @Override

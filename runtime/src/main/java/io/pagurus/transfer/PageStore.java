@@ -109,7 +109,12 @@ public final class PageStore implements AutoCloseable {
         slot = allocate();
         mark(pid, at, slot);
       }
-      MemorySegment.copy(source, offset + (long) page * PAGE, slab(slot), offsetOf(slot), PAGE);
+      try {
+        MemorySegment.copy(source, offset + (long) page * PAGE, slab(slot), offsetOf(slot), PAGE);
+      } catch (InternalError e) {
+        // SIGBUS: the tmpfs behind the mapping is full.
+        throw new MigrationException(NO_ROOM, "The staging directory is full.", e);
+      }
     }
   }
 
@@ -144,6 +149,10 @@ public final class PageStore implements AutoCloseable {
 
   private void mark(int pid, long address, int slot) {
     long page = address / PAGE;
+    if (tables.size() > capacityPages && !tables.containsKey(new Table(pid, page / TABLE_PAGES))) {
+      // Zero pages take no room, but one in each table would fill the heap.
+      throw new MigrationException(NO_ROOM, "The service's memory is scattered beyond reason.");
+    }
     tables
             .computeIfAbsent(new Table(pid, page / TABLE_PAGES), key -> new int[TABLE_PAGES])[
             (int) (page % TABLE_PAGES)] =
