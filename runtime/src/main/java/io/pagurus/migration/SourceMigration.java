@@ -128,9 +128,6 @@ final class SourceMigration {
     runner = Thread.currentThread();
     Thread deadline = startDeadline();
     Path staging = here.staging().resolve(id);
-    if (!service.running()) {
-      return settle(blocked(service.problems()));
-    }
     try (Peer peer = connect()) {
       try {
         Message.ServicePlan plan = service.plan();
@@ -177,6 +174,9 @@ final class SourceMigration {
   }
 
   private Peer connect() {
+    if (!service.running()) {
+      throw blocked(service.problems());
+    }
     Ticket ticket = Ticket.parse(request.to());
     if (ticket.fingerprint().equals(here.fingerprint())) {
       throw new MigrationException(

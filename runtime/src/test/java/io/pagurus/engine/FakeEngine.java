@@ -233,7 +233,8 @@ public final class FakeEngine implements ContainerEngine {
   @Override
   public Departure depart(String service, List<String> skipBinds) {
     return copies.stream()
-        .filter(copy -> copy.name.equals(service) && copy.life == Life.RUNNING)
+        .filter(copy -> copy.name.equals(service))
+        .filter(copy -> copy.life == Life.RUNNING || copy.life == Life.FROZEN)
         .findFirst()
         .map(FakeDeparture::new)
         .orElseThrow(
@@ -320,8 +321,15 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
+    public boolean running() {
+      return copy.life == Life.RUNNING;
+    }
+
+    @Override
     public List<Message.Problem> problems() {
-      return departureProblems;
+      return running()
+          ? departureProblems
+          : List.of(new Message.Problem(FailureCode.NOT_MIGRATABLE, "It does not run."));
     }
 
     @Override

@@ -232,7 +232,7 @@ final class MigrationTest {
     MigrationReport.Failure error = report.error().orElseThrow();
     assertEquals(FailureCode.NOT_MIGRATABLE, error.code());
     assertEquals(
-        "web cannot migrate to b: It uses io_uring. It binds /etc. There is no room. web runs on at a.",
+        "web cannot migrate: It uses io_uring. It binds /etc. There is no room. web runs on at a.",
         error.message());
     assertEquals(List.of(), a.engine.steps);
     assertItRunsHereOnly();
@@ -474,6 +474,12 @@ final class MigrationTest {
       b.ended(report.id());
       assertItRunsThereOnly();
       assertTrue(a.journal.read().get(report.id()).getLast() instanceof Entry.CommitSent);
+      // A second migration would make a second copy of it.
+      MigrationReport again = migrate();
+      assertEquals(
+          "web cannot migrate: It does not run. web stays at a.",
+          again.error().orElseThrow().message());
+      assertEquals(Life.FROZEN, web.life());
     }
   }
 
