@@ -73,6 +73,7 @@ final class PresentPages implements AutoCloseable {
   private final MemorySegment argument = arena.allocate(ARGUMENT_BYTES, 8);
   private final MemorySegment vector = arena.allocate((long) REGIONS * REGION_BYTES, 8);
   private final int descriptor;
+  private final boolean scan;
 
   /** A run of pages. */
   record Run(long address, long pages) {
@@ -82,6 +83,14 @@ final class PresentPages implements AutoCloseable {
   }
 
   PresentPages(Path pagemap) throws IOException {
+    this(pagemap, true);
+  }
+
+  /**
+   * @param scan whether to try PAGEMAP_SCAN
+   */
+  PresentPages(Path pagemap, boolean scan) throws IOException {
+    this.scan = scan;
     try {
       descriptor =
           (int) OPEN.invokeExact(state, arena.allocateFrom(pagemap.toString()), O_RDONLY_CLOEXEC);
@@ -98,7 +107,7 @@ final class PresentPages implements AutoCloseable {
   /** Runs of pages between two addresses that are present or swapped and not the zero page. */
   List<Run> within(long start, long end) throws IOException {
     List<Run> runs = new ArrayList<>();
-    if (scanSupported) {
+    if (scan && scanSupported) {
       long from = start;
       while (from < end) {
         long walked = scan(from, end, runs);
@@ -109,7 +118,7 @@ final class PresentPages implements AutoCloseable {
         from = walked;
       }
     }
-    if (!scanSupported) {
+    if (!scan || !scanSupported) {
       readEntries(start, end, runs);
     }
     return runs;

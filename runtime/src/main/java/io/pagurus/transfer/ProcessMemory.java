@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -52,6 +53,9 @@ public final class ProcessMemory implements AutoCloseable {
           }
         } catch (NoSuchFileException e) {
           // The process ended while we looked: it has no memory to read any more.
+        } catch (AccessDeniedException e) {
+          // More privileged than we are, so none of the container's. If it were, CRIU's page map
+          // would name it, and the migration would fail for want of its pages.
         }
       }
     }

@@ -1,0 +1,202 @@
+package io.pagurus.transfer;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class PageStoreTest {
+  private static final int PAGE = ProcessMemory.PAGE_BYTES;
+  private static final long BASE = 0x7f00_0000_0000L;
+
+  @TempDir private Path directory;
+  private PageStore store;
+
+  @BeforeEach
+  void open() throws IOException {
+    store = new PageStore(directory, 100 * PAGE);
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    store.close();
+  }
+
+  private static byte[] record(int pid, int pages, long address, byte[] content) {
+    return ByteBuffer.allocate(16 + content.length)
+        .putInt(pid)
+        .putInt(pages)
+        .putLong(address)
+        .put(content)
+        .array();
+  }
+
+  private static byte[] pages(int count, int seed) {
+    byte[] content = new byte[count * PAGE];
+    new Random(seed).nextBytes(content);
+    return content;
+  }
+
+  private void put(int pid, long address, byte[] content) throws IOException {
+    byte[] record = record(pid, content.length / PAGE, address, content);
+    store.accept(record, record.length);
+  }
+
+  private void putZeros(int pid, long address, int pages) throws IOException {
+    byte[] record = record(pid, -pages, address, new byte[0]);
+    store.accept(record, record.length);
+  }
+
+  private byte[] taken(int pid, long address, int pages) throws IOException {
+    var out = new ByteArrayOutputStream();
+    store.transferTo(pid, address, pages, Channels.newChannel(out));
+    return out.toByteArray();
+  }
+
+  @Test
+  void pagesComeBackAsTheyWere() throws IOException {
+    byte[] content = pages(7, 1);
+    put(1, BASE, content);
+    assertArrayEquals(content, taken(1, BASE, 7));
+    assertArrayEquals(
+        Arrays.copyOfRange(content, 2 * PAGE, 5 * PAGE), taken(1, BASE + 2 * PAGE, 3));
+    assertEquals(7, store.pages());
+    assertEquals(ByteBuffer.wrap(content).order(java.nio.ByteOrder.nativeOrder()).getLong(0),
+        store.peek(1, BASE));
+  }
+
+  @Test
+  void processesAreKeptApart() throws IOException {
+    put(1, BASE, pages(1, 1));
+    put(2, BASE, pages(1, 2));
+    assertArrayEquals(pages(1, 1), taken(1, BASE, 1));
+    assertArrayEquals(pages(1, 2), taken(2, BASE, 1));
+    assertFalse(store.holds(3, BASE, 1));
+  }
+
+  @Test
+  void aLaterPageReplacesAnEarlierOneWithoutMoreRoom() throws IOException {
+    put(1, BASE, pages(3, 1));
+    put(1, BASE + PAGE, pages(1, 2));
+    assertEquals(3, store.pages());
+    assertArrayEquals(pages(1, 2), taken(1, BASE + PAGE, 1));
+  }
+
+  @Test
+  void zeroPagesTakeNoRoom() throws IOException {
+    putZeros(1, BASE, 255);
+    assertEquals(0, store.pages());
+    assertTrue(store.holds(1, BASE, 255));
+    assertArrayEquals(new byte[200 * PAGE], taken(1, BASE, 200));
+  }
+
+  @Test
+  void zerosReplaceContentAndContentZeros() throws IOException {
+    put(1, BASE, pages(1, 1));
+    putZeros(1, BASE, 1);
+    assertArrayEquals(new byte[PAGE], taken(1, BASE, 1));
+    put(1, BASE, pages(1, 2));
+    assertArrayEquals(pages(1, 2), taken(1, BASE, 1));
+  }
+
+  @Test
+  void mixedRunsAreTakenInAddressOrder() throws IOException {
+    put(1, BASE + 3 * PAGE, pages(2, 3));
+    putZeros(1, BASE + PAGE, 2);
+    put(1, BASE, pages(1, 1));
+    byte[] all = new byte[5 * PAGE];
+    System.arraycopy(pages(1, 1), 0, all, 0, PAGE);
+    System.arraycopy(pages(2, 3), 0, all, 3 * PAGE, 2 * PAGE);
+    assertArrayEquals(all, taken(1, BASE, 5));
+  }
+
+  @Test
+  void aMissingPageIsAnErrorAndNeverZeros() throws IOException {
+    put(1, BASE, pages(2, 1));
+    put(1, BASE + 3 * PAGE, pages(1, 1));
+    assertFalse(store.holds(1, BASE, 4));
+    assertTrue(store.holds(1, BASE, 2));
+    var failure = assertThrows(IOException.class, () -> taken(1, BASE, 4));
+    assertEquals("Page 7f0000002000 of process 1 never arrived", failure.getMessage());
+  }
+
+  @Test
+  void theCapacityIsTheLimit() throws IOException {
+    put(1, BASE, pages(100, 1));
+    var failure = assertThrows(MigrationException.class, () -> put(1, BASE - PAGE, pages(1, 2)));
+    assertEquals(FailureCode.NO_ROOM, failure.code());
+    // What is there may still be replaced.
+    put(1, BASE, pages(100, 2));
+    assertArrayEquals(pages(100, 2), taken(1, BASE, 100));
+  }
+
+  @Test
+  void scatteredZeroPagesDoNotFillTheHeap() {
+    var failure =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              for (long i = 0; i < 10_000; i++) {
+                putZeros(1, i << 30, 1);
+              }
+            });
+    assertEquals(FailureCode.NO_ROOM, failure.code());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "no pages,          1,  0,     0x1000",
+    "pid 0,             0,  1,     0x1000",
+    "negative pid,     -1,  1,     0x1000",
+    "unaligned,         1,  1,     0x1001",
+    "negative address,  1,  1,    -0x1000",
+    "truncated pages,   1,  3,     0x1000",
+    "pages overflow,    1,  0x7fffffff,  0x1000",
+    "zeros overflow,    1, -0x80000000,  0x1000",
+    "too many zeros,    1, -256,   0x1000"
+  })
+  void malformedRecordsAreProtocolErrors(String what, String pid, String pages, String address) {
+    byte[] record =
+        record(
+            Integer.decode(pid), Integer.decode(pages), Long.decode(address), new byte[2 * PAGE]);
+    var failure =
+        assertThrows(MigrationException.class, () -> store.accept(record, record.length), what);
+    assertEquals(FailureCode.PROTOCOL, failure.code());
+  }
+
+  @Test
+  void everyTruncatedHeaderIsAProtocolError() {
+    byte[] record = record(1, -1, BASE, new byte[0]);
+    for (int length = 1; length < record.length; length++) {
+      int cut = length;
+      var failure = assertThrows(MigrationException.class, () -> store.accept(record, cut));
+      assertEquals(FailureCode.PROTOCOL, failure.code());
+    }
+  }
+
+  @Test
+  void noFileIsLeftBehind() throws IOException {
+    put(1, BASE, pages(1, 1));
+    try (var files = Files.list(directory)) {
+      assertEquals(0, files.count());
+    }
+  }
+}
