@@ -115,9 +115,9 @@ public final class FrameConnection {
   private void write(ByteBuffer frame) {
     sending.lock();
     try {
-      out.write(frame.array());
+      out.write(frame.array(), frame.arrayOffset(), frame.position());
       out.flush();
-      bytesSent.addAndGet(frame.capacity());
+      bytesSent.addAndGet(frame.position());
     } catch (IOException e) {
       throw lost(e);
     } finally {

@@ -51,8 +51,8 @@ final class ChunkCompressor implements AutoCloseable {
   }
 
   /**
-   * Adapts the level, unless the last chunk travelled raw: a slow link is no reason to try harder on
-   * what does not shrink.
+   * Adapts the level, unless the last chunk travelled raw: a slow link is no reason to try harder
+   * on what does not shrink.
    *
    * @param encodeNanos time spent on encoding the last chunk, ns
    * @param sendNanos time the connection took to accept it, ns

@@ -31,10 +31,15 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class FakeEngine implements ContainerEngine {
   /** What a service's image consists of; does not shrink, several chunks long. */
-  public static final byte[] IMAGE = new byte[1_200_000];
+  private static final byte[] IMAGE = new byte[1_200_000];
 
   static {
     new Random(1).nextBytes(IMAGE);
+  }
+
+  /** The image's bytes. */
+  public static byte[] image() {
+    return IMAGE.clone();
   }
 
   /** Where an action can be put; each runs when the call comes in, before it has any effect. */
@@ -472,8 +477,7 @@ public final class FakeEngine implements ContainerEngine {
       enter();
       try {
         reached(Step.LOG);
-        byte[] old =
-            Files.exists(logFile(copy)) ? Files.readAllBytes(logFile(copy)) : new byte[0];
+        byte[] old = Files.exists(logFile(copy)) ? Files.readAllBytes(logFile(copy)) : new byte[0];
         require(old.length >= offset, "A hole in the log");
         try (OutputStream out = Files.newOutputStream(logFile(copy))) {
           out.write(old, 0, (int) offset);

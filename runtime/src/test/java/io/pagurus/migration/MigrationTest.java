@@ -46,6 +46,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Whole migrations between two runtimes over real TLS, with engines that are fakes. */
 @Timeout(30)
 final class MigrationTest {
+  private static final byte[] IMAGE = FakeEngine.image();
+
   @TempDir(factory = OnTmpfs.class)
   private Path directory;
 
@@ -124,8 +126,7 @@ final class MigrationTest {
     Copy moved = b.engine.only(Life.RUNNING).orElseThrow();
     assertEquals("web", moved.name);
     assertEquals("hello from web", Files.readString(b.engine.rootfs(moved).resolve("greeting")));
-    assertArrayEquals(
-        FakeEngine.IMAGE, Files.readAllBytes(b.engine.rootfs(moved).resolve("var/data/large")));
+    assertArrayEquals(IMAGE, Files.readAllBytes(b.engine.rootfs(moved).resolve("var/data/large")));
     assertEquals("one\ntwo\nlast words\n", Files.readString(b.engine.logFile(moved)));
     assertItRunsThereOnly();
   }
@@ -137,10 +138,10 @@ final class MigrationTest {
     assertEquals("a", report.source());
     assertEquals("b", report.destination());
     assertEquals(Optional.empty(), report.error());
-    assertEquals(FakeEngine.IMAGE.length, report.bytesImages());
+    assertEquals(IMAGE.length, report.bytesImages());
     assertTrue(report.bytesMemory() > 4096, () -> report.toString());
-    assertTrue(report.bytesFiles() > FakeEngine.IMAGE.length, () -> report.toString());
-    assertTrue(report.bytesSent() > 2 * FakeEngine.IMAGE.length, () -> report.toString());
+    assertTrue(report.bytesFiles() > IMAGE.length, () -> report.toString());
+    assertTrue(report.bytesSent() > 2L * IMAGE.length, () -> report.toString());
     assertTrue(report.downtimeMillis() <= report.timeToFullSpeedMillis());
     assertTrue(report.timeToFullSpeedMillis() <= report.totalMillis());
     for (Phase phase : Phase.values()) {
@@ -185,8 +186,7 @@ final class MigrationTest {
     for (int hop = 0; hop < 4; hop++) {
       TestNode from = hop % 2 == 0 ? a : b;
       TestNode to = hop % 2 == 0 ? b : a;
-      MigrationReport report =
-          from.migrate(TestNode.request("web", to.ticket().text()));
+      MigrationReport report = from.migrate(TestNode.request("web", to.ticket().text()));
       assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
     }
     Copy home = a.engine.only(Life.RUNNING).orElseThrow();
@@ -218,8 +218,7 @@ final class MigrationTest {
     assertEquals(List.of(Step.CHECK), b.engine.steps);
     assertTrue(a.journal.read().isEmpty() && b.journal.read().isEmpty());
     assertItRunsHereOnly();
-    assertEquals(
-        Outcome.COMPLETED, a.migrate(TestNode.request("web", ticket)).outcome());
+    assertEquals(Outcome.COMPLETED, a.migrate(TestNode.request("web", ticket)).outcome());
   }
 
   @Test
@@ -447,8 +446,7 @@ final class MigrationTest {
   void aConnectionLostBeforeTheCommitLeavesItHere(Step step) throws IOException {
     try (var cable = new CuttingProxy(b.port())) {
       engineOf(step).at(step, cable::cut);
-      MigrationReport report =
-          a.migrate(TestNode.request("web", b.ticketVia(cable.port()).text()));
+      MigrationReport report = a.migrate(TestNode.request("web", b.ticketVia(cable.port()).text()));
       assertEquals(Outcome.FAILED, report.outcome());
       MigrationReport.Failure error = report.error().orElseThrow();
       assertEquals(FailureCode.PEER_UNREACHABLE, error.code(), error.message());
@@ -464,8 +462,7 @@ final class MigrationTest {
   void aConnectionLostAfterTheCommitLeavesItFrozenHere(Step step) throws IOException {
     try (var cable = new CuttingProxy(b.port())) {
       b.engine.at(step, cable::cut);
-      MigrationReport report =
-          a.migrate(TestNode.request("web", b.ticketVia(cable.port()).text()));
+      MigrationReport report = a.migrate(TestNode.request("web", b.ticketVia(cable.port()).text()));
       assertEquals(Outcome.IN_DOUBT, report.outcome());
       MigrationReport.Failure error = report.error().orElseThrow();
       assertEquals(FailureCode.IN_DOUBT, error.code());
@@ -490,7 +487,17 @@ final class MigrationTest {
   @ParameterizedTest
   @EnumSource(
       value = Step.class,
-      names = {"EXPORT", "IMPORT", "PREPARE", "LOG", "MAKE_READY", "FREEZE", "DUMP", "STAGE", "VERIFY"})
+      names = {
+        "EXPORT",
+        "IMPORT",
+        "PREPARE",
+        "LOG",
+        "MAKE_READY",
+        "FREEZE",
+        "DUMP",
+        "STAGE",
+        "VERIFY"
+      })
   void itCanBeCancelledBeforeTheCommit(Step step) throws Exception {
     var reached = new CountDownLatch(1);
     var never = new CountDownLatch(1);
@@ -509,7 +516,8 @@ final class MigrationTest {
     assertEquals(Outcome.ABORTED, report.outcome());
     assertEquals(FailureCode.CANCELLED, report.error().orElseThrow().code());
     String message = report.error().orElseThrow().message();
-    assertTrue(message.matches("The migration was cancelled\\. web runs (on|again) at a\\."), message);
+    assertTrue(
+        message.matches("The migration was cancelled\\. web runs (on|again) at a\\."), message);
     assertItRunsHereOnly();
     assertThrows(MigrationException.class, () -> a.migrations.cancel(id));
   }
@@ -536,8 +544,7 @@ final class MigrationTest {
     try (var silent = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
       Thread.ofVirtual().start(() -> shakeHandsOnly(silent));
       String ticket = b.ticketVia(silent.getLocalPort()).text();
-      MigrationReport report =
-          a.migrate(TestNode.request("web", ticket, Optional.of(500L), false));
+      MigrationReport report = a.migrate(TestNode.request("web", ticket, Optional.of(500L), false));
       assertEquals(FailureCode.TIMEOUT, report.error().orElseThrow().code());
       assertItRunsHereOnly();
     }

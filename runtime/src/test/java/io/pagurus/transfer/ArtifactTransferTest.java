@@ -111,7 +111,7 @@ final class ArtifactTransferTest {
   private CompletableFuture<Void> receiving() {
     return CompletableFuture.runAsync(
         () -> {
-          try (var socket = sockets.there()) {
+          try (var _ = sockets.there()) {
             FrameConnection connection = sockets.accepted();
             var receiver = new ArtifactReceiver(connection, stage, receivedBytes::addAndGet);
             try {
@@ -212,8 +212,7 @@ final class ArtifactTransferTest {
           }
         };
     var failure =
-        assertThrows(
-            MigrationException.class, () -> sender().send(Kind.VOLUME, "/data", broken));
+        assertThrows(MigrationException.class, () -> sender().send(Kind.VOLUME, "/data", broken));
     assertEquals(FailureCode.TRANSFER_FAILED, failure.code());
     assertEquals(
         "Cannot read the volume /data to send it: Input/output error.", failure.getMessage());
@@ -288,8 +287,7 @@ final class ArtifactTransferTest {
   @Test
   void anInterruptStopsASenderThatNobodyReads() throws Exception {
     ArtifactSender unread = sender();
-    var sending =
-        new CompletableFuture<Throwable>();
+    var sending = new CompletableFuture<Throwable>();
     Thread thread =
         Thread.ofVirtual()
             .start(

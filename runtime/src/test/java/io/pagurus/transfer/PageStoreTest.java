@@ -79,7 +79,8 @@ final class PageStoreTest {
     assertArrayEquals(
         Arrays.copyOfRange(content, 2 * PAGE, 5 * PAGE), taken(1, BASE + 2 * PAGE, 3));
     assertEquals(7, store.pages());
-    assertEquals(ByteBuffer.wrap(content).order(java.nio.ByteOrder.nativeOrder()).getLong(0),
+    assertEquals(
+        ByteBuffer.wrap(content).order(java.nio.ByteOrder.nativeOrder()).getLong(0),
         store.peek(1, BASE));
   }
 

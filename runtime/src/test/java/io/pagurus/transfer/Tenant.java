@@ -1,7 +1,6 @@
 package io.pagurus.transfer;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
@@ -34,24 +33,20 @@ final class Tenant {
   }
 
   public static void main(String[] arguments) throws IOException {
-    try (Arena arena = Arena.ofConfined()) {
-      // The C library's allocator maps this much anew: pages are absent until they are touched.
-      MemorySegment block =
-          MemorySegment.ofAddress(mapped(arena)).reinterpret((long) PAGES * PAGE);
-      for (int index = 0; index < PAGES; index++) {
-        if (!untouched(index)) {
-          MemorySegment.copy(
-              content(index), 0, block, ValueLayout.JAVA_BYTE, (long) index * PAGE, PAGE);
-        }
+    MemorySegment block = MemorySegment.ofAddress(mapped()).reinterpret((long) PAGES * PAGE);
+    for (int index = 0; index < PAGES; index++) {
+      if (!untouched(index)) {
+        MemorySegment.copy(
+            content(index), 0, block, ValueLayout.JAVA_BYTE, (long) index * PAGE, PAGE);
       }
-      System.out.println(block.address());
-      System.out.flush();
-      while (System.in.read() >= 0) {}
     }
+    System.out.println(block.address());
+    System.out.flush();
+    while (System.in.read() >= 0) {}
   }
 
   /** A private anonymous mapping, without the zeroing of {@code Arena.allocate}. */
-  private static long mapped(Arena arena) {
+  private static long mapped() {
     try {
       var linker = java.lang.foreign.Linker.nativeLinker();
       var map =
@@ -67,8 +62,7 @@ final class Tenant {
                   ValueLayout.JAVA_LONG));
       int readWrite = 3;
       int privateAnonymous = 0x22;
-      return (long)
-          map.invokeExact(0L, (long) PAGES * PAGE, readWrite, privateAnonymous, -1, 0L);
+      return (long) map.invokeExact(0L, (long) PAGES * PAGE, readWrite, privateAnonymous, -1, 0L);
     } catch (Throwable t) {
       throw new IllegalStateException(t);
     }
