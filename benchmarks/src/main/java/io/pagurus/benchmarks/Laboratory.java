@@ -11,7 +11,7 @@ import java.util.Optional;
  * does the next benchmark.
  */
 final class Laboratory implements AutoCloseable {
-  private static final String PAGURUS_IMAGE = "pagurus/runtime:dev";
+  static final String PAGURUS_IMAGE = "pagurus/runtime:dev";
   private static final String PEERS_IMAGE = "pagurus/bench-peers:dev";
   private static final String PREFIX = "pagurus-bench";
 
