@@ -38,6 +38,14 @@ public record FileTree(Path root, boolean overlay) {
    *     (redirect_dir, metacopy)
    */
   public TreeSnapshot scan() {
-    return TreeScan.scan(this);
+    return scan(TreeSnapshot.empty());
+  }
+
+  /**
+   * The same, sharing memory with the snapshot of an earlier pass where nothing has changed: an
+   * entry takes some 160 bytes.
+   */
+  public TreeSnapshot scan(TreeSnapshot before) {
+    return TreeScan.scan(this, before);
   }
 }

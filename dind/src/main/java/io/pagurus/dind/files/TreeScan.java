@@ -12,35 +12,42 @@ import java.util.Optional;
 final class TreeScan {
   private static final Node[] NONE = {};
 
+  /** What an entry with a name of usual length takes in memory, measured. */
+  private static final long ENTRY_BYTES = 160;
+
+  /** A tree that doesn't fit must fail here, by name, and not take the process with it. */
+  private static final long MOST_ENTRIES = Runtime.getRuntime().maxMemory() / 2 / ENTRY_BYTES;
+
   private final Posix posix;
   private final FileTree tree;
   private long fileSystem;
+  private long entries;
 
   private TreeScan(Posix posix, FileTree tree) {
     this.posix = posix;
     this.tree = tree;
   }
 
-  static TreeSnapshot scan(FileTree tree) {
+  static TreeSnapshot scan(FileTree tree, TreeSnapshot before) {
     try (Posix posix = new Posix()) {
-      return new TreeScan(posix, tree).run();
+      return new TreeScan(posix, tree).run(before.root());
     }
   }
 
-  private TreeSnapshot run() {
+  private TreeSnapshot run(Optional<Node> old) {
     long takenNanos = posix.fileClockNanos();
     int fd = (int) check(posix.openRoot(tree.root().toString()), "open", tree.root().toString());
     try {
       check(posix.stat(fd, ""), "stat", "");
       fileSystem = posix.status().fileSystem();
-      Node root = directory(fd, "", "", !tree.overlay());
+      Node root = directory(fd, "", "", !tree.overlay(), old);
       return new TreeSnapshot(Optional.of(root), takenNanos);
     } finally {
       posix.close(fd);
     }
   }
 
-  private Node directory(int fd, String name, String path, boolean exactAbove) {
+  private Node directory(int fd, String name, String path, boolean exactAbove, Optional<Node> old) {
     Interruption.check("scan", path);
     check(posix.stat(fd, ""), "stat", path);
     Status status = posix.status();
@@ -50,12 +57,22 @@ final class TreeScan {
     boolean exact = exactAbove || (tree.overlay() && opaque(fd, path));
     List<Node> children = new ArrayList<>();
     for (String child : posix.names(fd, path)) {
-      entry(fd, child, Names.join(path, child), exact).ifPresent(children::add);
+      Optional<Node> oldChild = old.flatMap(node -> node.child(child));
+      entry(fd, child, Names.join(path, child), exact, oldChild).ifPresent(children::add);
     }
-    return new Node(name, stamp(status, path, false, exact), children.toArray(NONE));
+    Stamp stamp = stamp(status, path, false, exact);
+    return Node.of(name, stamp, children.toArray(NONE), old);
   }
 
-  private Optional<Node> entry(int parent, String name, String path, boolean exact) {
+  private Optional<Node> entry(
+      int parent, String name, String path, boolean exact, Optional<Node> old) {
+    if (++entries > MOST_ENTRIES) {
+      throw new FileTreeException(
+          "scan",
+          path,
+          "the tree has more than the %d entries that fit into this process's memory"
+              .formatted(MOST_ENTRIES));
+    }
     if (path.length() >= Posix.PATH_BYTES || Names.tooDeep(path)) {
       throw new FileTreeException("scan", path, "it is too deep in the tree");
     }
@@ -67,14 +84,14 @@ final class TreeScan {
     if (type != FileType.DIRECTORY) {
       boolean whiteout =
           tree.overlay() && type == FileType.CHARACTER_DEVICE && status.device() == 0;
-      return Optional.of(new Node(name, stamp(status, path, whiteout, false), NONE));
+      return Optional.of(Node.of(name, stamp(status, path, whiteout, false), NONE, old));
     }
     int fd = posix.openDirectory(parent, name);
     if (vanished(fd, path)) {
       return Optional.empty();
     }
     try {
-      return Optional.of(directory(fd, name, path, exact));
+      return Optional.of(directory(fd, name, path, exact, old));
     } finally {
       posix.close(fd);
     }

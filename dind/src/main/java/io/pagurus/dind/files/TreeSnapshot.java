@@ -88,11 +88,29 @@ public final class TreeSnapshot {
     private final Node[] children;
     private boolean missed;
 
-    Node(String name, Stamp stamp, Node[] children) {
+    private Node(String name, Stamp stamp, Node[] children) {
       this.name = name;
       this.stamp = stamp;
       this.children = children;
+    }
+
+    /** The old node when it says the same, so that unchanged parts are in memory only once. */
+    static Node of(String name, Stamp stamp, Node[] children, Optional<Node> old) {
       Arrays.sort(children, BY_NAME);
+      return old.filter(node -> node.says(stamp, children))
+          .orElseGet(() -> new Node(name, stamp, children));
+    }
+
+    private boolean says(Stamp otherStamp, Node[] otherChildren) {
+      if (missed || !stamp.same(otherStamp) || children.length != otherChildren.length) {
+        return false;
+      }
+      for (int i = 0; i < children.length; i++) {
+        if (children[i] != otherChildren[i]) {
+          return false;
+        }
+      }
+      return true;
     }
 
     String name() {

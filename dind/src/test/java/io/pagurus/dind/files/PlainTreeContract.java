@@ -3,6 +3,8 @@ package io.pagurus.dind.files;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -112,6 +114,22 @@ abstract class PlainTreeContract {
     change("echo 2 > d/f");
     assertEquals(1, transfer.pass().files());
     assertEqualTrees();
+  }
+
+  @Test
+  void anUnchangedTreeIsInMemoryOnce() throws IOException {
+    change("mkdir -p a/b c; echo 1 > a/b/f; echo 2 > c/f");
+    FileTree tree = FileTree.plain(source);
+    TreeSnapshot first = tree.scan();
+    assertSame(first.root().orElseThrow(), tree.scan(first).root().orElseThrow());
+    change("echo more >> c/f");
+    TreeSnapshot second = tree.scan(first);
+    assertSame(node(first, "a"), node(second, "a"));
+    assertNotSame(node(first, "c"), node(second, "c"));
+  }
+
+  private static TreeSnapshot.Node node(TreeSnapshot snapshot, String name) {
+    return snapshot.root().flatMap(root -> root.child(name)).orElseThrow();
   }
 
   @Test
@@ -297,7 +315,7 @@ abstract class PlainTreeContract {
                 });
     try {
       for (int i = 0; i < 20; i++) {
-        transfer.pass(FileTree.plain(source).scan());
+        transfer.pass(transfer.scan());
       }
     } finally {
       going.set(false);

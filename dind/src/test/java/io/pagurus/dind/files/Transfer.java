@@ -30,7 +30,7 @@ final class Transfer {
     try (Posix posix = new Posix()) {
       while (true) {
         long clock = posix.fileClockNanos();
-        TreeSnapshot now = source.scan();
+        TreeSnapshot now = source.scan(before);
         boolean[] settled = {true};
         now.forEach(
             (path, stamp) -> settled[0] &= stamp.changedNanos() <= clock - TreeSnapshot.TICK_NANOS);
@@ -39,6 +39,11 @@ final class Transfer {
         }
       }
     }
+  }
+
+  /** A scan of a tree that is in use. */
+  TreeSnapshot scan() {
+    return source.scan(before);
   }
 
   /** One pass of a tree at rest. */
