@@ -34,7 +34,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -47,7 +46,6 @@ import org.slf4j.LoggerFactory;
 final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.PageSupply {
   private static final Logger log = LoggerFactory.getLogger(DestinationMigration.class);
 
-  private static final Duration PREPARE_LIMIT = Duration.ofSeconds(30);
   private static final long MAX_CHECKPOINT_FILES = 1_000_000;
   private static final Duration BEGINNING_LIMIT = Duration.ofSeconds(10);
 
@@ -198,7 +196,6 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
     journal.append(id, new Entry.Begun(progress.status()));
     Arrival arrival = engine.arrive(plan, staging);
     state = new State.Preparing(arrival, plan);
-    notifyAll();
     // A bulk connection may have been faster with the image.
     notifyAll();
     work(
@@ -399,9 +396,6 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
 
   @Override
   public synchronized ArtifactSink open(Message.ArtifactBegin begin) {
-    if (begin.kind() == Message.ArtifactBegin.Kind.IMAGE) {
-      awaitPrepare();
-    }
     awaitBeginning();
     Arrival arrival =
         switch (state) {
@@ -480,19 +474,6 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
         sinks.remove(this);
         leave();
       }
-    }
-  }
-
-  /** The image follows its announcement on another connection, and may be faster. */
-  private void awaitPrepare() {
-    long deadline = System.nanoTime() + PREPARE_LIMIT.toNanos();
-    try {
-      while (state instanceof State.Connected && System.nanoTime() < deadline) {
-        TimeUnit.NANOSECONDS.timedWait(this, PREPARE_LIMIT.toNanos());
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new MigrationException(PEER_UNREACHABLE, "Interrupted before the image.", e);
     }
   }
 
