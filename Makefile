@@ -17,7 +17,7 @@ demo: image ## Move Redis and a memory service A -> B -> A, on this machine (KEE
 
 .PHONY: test
 test: image ## Unit tests, then the end-to-end tests on the real wrapper image
-	@$(MVN) -q verify
+	@$(MVN) verify
 
 .PHONY: image
 image: setup ## Build the wrapper image pagurus/runtime:dev

@@ -1,0 +1,138 @@
+package io.pagurus.e2e;
+
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.github.dockerjava.api.model.Capability;
+import com.github.dockerjava.api.model.HostConfig;
+import com.github.dockerjava.api.model.Volume;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.testcontainers.containers.BindMode;
+import org.testcontainers.containers.GenericContainer;
+import org.testcontainers.containers.startupcheck.IsRunningStartupCheckStrategy;
+import org.testcontainers.utility.DockerImageName;
+
+/** A real outer container with the flags that {@code image/outer --print} prints. */
+final class OuterContainer extends GenericContainer<OuterContainer> {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final DockerImageName IMAGE = DockerImageName.parse("pagurus/runtime:dev");
+
+  OuterContainer() {
+    super(IMAGE);
+    withImagePullPolicy(image -> false);
+    withStartupCheckStrategy(new IsRunningStartupCheckStrategy());
+    withTmpFs(Map.of("/run", "exec"));
+    List<String> flags = flags();
+    withCreateContainerCmdModifier(
+        command -> {
+          HostConfig host = command.getHostConfig();
+          List<Capability> capabilities = new ArrayList<>();
+          List<String> security = new ArrayList<>();
+          for (int i = 0; i + 1 < flags.size(); i++) {
+            switch (flags.get(i)) {
+              case "--cap-add" -> capabilities.add(Capability.valueOf(flags.get(i + 1)));
+              case "--security-opt" -> security.add(flags.get(i + 1));
+              default -> {}
+            }
+          }
+          host.withCapAdd(capabilities.toArray(Capability[]::new))
+              .withSecurityOpts(security)
+              .withCgroupnsMode("private");
+          if (host.getShmSize() == null) {
+            host.withShmSize(4L << 30);
+          }
+          command.withVolumes(new Volume("/var/lib/docker"));
+        });
+  }
+
+  /** The command line that {@code image/outer} would run, in words. */
+  static List<String> flags() {
+    return List.of(Command.run("image/outer", "--print", "e2e").ok().split("\\s+", -1));
+  }
+
+  OuterContainer withShmBytes(long bytes) {
+    withCreateContainerCmdModifier(command -> command.getHostConfig().withShmSize(bytes));
+    return this;
+  }
+
+  /** Gives it the image of the services at its start. */
+  OuterContainer withServices() {
+    String archive = Command.run("tests-e2e/service-image.sh").ok();
+    withFileSystemBind(archive, "/var/lib/pagurus/images/services.tar", BindMode.READ_ONLY);
+    return this;
+  }
+
+  OuterContainer ready() {
+    start();
+    await()
+        .alias("outer container becomes ready")
+        .atMost(Duration.ofMinutes(2))
+        .pollInterval(Duration.ofMillis(200))
+        .until(() -> exec("test", "-e", "/run/pagurus/ready").exitCode() == 0);
+    return this;
+  }
+
+  /** Runs a command in the outer container. */
+  Command exec(String... words) {
+    List<String> command = new ArrayList<>(List.of("docker", "exec", getContainerId()));
+    command.addAll(List.of(words));
+    return Command.run(command);
+  }
+
+  /** The inner engine's own command line. */
+  Command docker(String... words) {
+    List<String> command = new ArrayList<>(List.of("docker", "exec", getContainerId(), "docker"));
+    command.addAll(List.of(words));
+    return Command.run(command);
+  }
+
+  Command pagurus(String... words) {
+    List<String> command = new ArrayList<>(List.of("docker", "exec", getContainerId(), "pagurus"));
+    command.addAll(List.of(words));
+    return Command.run(command);
+  }
+
+  /** Runs a shell line inside a service. */
+  String in(String service, String line) {
+    return docker("exec", service, "sh", "-c", line).ok();
+  }
+
+  String ticket(String... options) {
+    List<String> words = new ArrayList<>(List.of("ticket"));
+    words.addAll(List.of(options));
+    return pagurus(words.toArray(String[]::new)).lines().getLast();
+  }
+
+  JsonNode inspect(String service) {
+    return json(docker("inspect", service).ok()).get(0);
+  }
+
+  List<String> log(String service) {
+    return docker("logs", service).lines();
+  }
+
+  /** Moves a service; returns the report, which must be one line. */
+  JsonNode migrate(String service, OuterContainer destination, String... options) {
+    return json(tryMigrate(service, destination.ticket(), options).ok());
+  }
+
+  Command tryMigrate(String service, String ticket, String... options) {
+    List<String> words =
+        new ArrayList<>(List.of("migrate", service, "--to", ticket, "--output", "json"));
+    words.addAll(List.of(options));
+    return pagurus(words.toArray(String[]::new));
+  }
+
+  static JsonNode json(String text) {
+    try {
+      return JSON.readTree(text);
+    } catch (JsonProcessingException e) {
+      throw new AssertionError("No JSON: " + text, e);
+    }
+  }
+}
