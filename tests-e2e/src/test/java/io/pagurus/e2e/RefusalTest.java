@@ -72,7 +72,7 @@ class RefusalTest {
 
   @Test
   void cpuWithoutAFlag() {
-    assertRefused(new OuterContainer().withEnv("PAGURUS_CPU_HIDE", "sse2,avx2"), 7, "sse2");
+    assertRefused(new OuterContainer().withEnv("PAGURUS_CPU_HIDE", "sse4_2,avx2"), 7, "CPU lacks");
   }
 
   @Test
