@@ -190,21 +190,24 @@ public final class TreeSender {
       remove(path);
       return;
     }
+    int parent = directory.fd();
+    if (parent < 0) {
+      miss(node);
+      return;
+    }
     String sent = stamp.linked() ? sentInodes.get(stamp.inode()) : null;
     if (sent != null) {
       out.begin(Wire.LINK, path).path(sent);
       files++;
       return;
     }
-    int parent = directory.fd();
     boolean present =
-        parent >= 0
-            && switch (stamp.type()) {
-              case REGULAR -> regular(parent, node, path);
-              case SYMLINK -> symlink(parent, node, path);
-              case FIFO, SOCKET, CHARACTER_DEVICE, BLOCK_DEVICE -> node(parent, node, path);
-              case DIRECTORY -> throw new IllegalStateException(path);
-            };
+        switch (stamp.type()) {
+          case REGULAR -> regular(parent, node, path);
+          case SYMLINK -> symlink(parent, node, path);
+          case FIFO, SOCKET, CHARACTER_DEVICE, BLOCK_DEVICE -> node(parent, node, path);
+          case DIRECTORY -> throw new IllegalStateException(path);
+        };
     if (!present) {
       miss(node);
       return;

@@ -301,6 +301,17 @@ abstract class PlainTreeContract {
   }
 
   @Test
+  void aLinkInADirectoryThatVanishedIsSentByTheNextPass() throws IOException {
+    change("mkdir d; echo 1 > f; ln f d/g");
+    TreeSnapshot seen = transfer.settledScan();
+    change("mv d e");
+    assertEquals(2, transfer.pass(seen).skipped());
+    change("mv e d");
+    transfer.pass();
+    assertEqualTrees();
+  }
+
+  @Test
   void aTreeThatChangesAllTheTimeIsEqualAfterThePassAtRest() throws Exception {
     change("mkdir -p live/a live/b; for i in $(seq 200); do echo $i > live/a/$i; done");
     AtomicBoolean going = new AtomicBoolean(true);
