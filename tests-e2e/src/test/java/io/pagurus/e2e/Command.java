@@ -14,7 +14,7 @@ import java.util.concurrent.TimeUnit;
  * Runs a command on the host with a limit: an outer container that hangs must not hang the build.
  */
 record Command(int exitCode, String out, String err) {
-  private static final Duration LIMIT = Duration.ofMinutes(2);
+  private static final Duration LIMIT = Duration.ofMinutes(6);
 
   static Command run(String... words) {
     return run(List.of(words));
