@@ -11,7 +11,7 @@ if [ ! -s "$archive" ]; then
     mkdir -p build/e2e
     rm -f build/e2e/services-*
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    packages=redis-server,nginx-light,postgresql,python3-minimal,procps
+    packages=redis-server,nginx-light,postgresql,python3,procps
     as_root=()
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)
     "${as_root[@]}" mmdebstrap --quiet --variant=minbase --mode=root --keyring="$keyring" --aptopt='Apt::Install-Recommends "false"' \

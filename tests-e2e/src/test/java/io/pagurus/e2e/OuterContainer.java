@@ -8,10 +8,12 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.github.dockerjava.api.model.Capability;
 import com.github.dockerjava.api.model.HostConfig;
 import com.github.dockerjava.api.model.Volume;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.testcontainers.containers.BindMode;
 import org.testcontainers.containers.GenericContainer;
 import org.testcontainers.containers.startupcheck.IsRunningStartupCheckStrategy;
@@ -20,7 +22,9 @@ import org.testcontainers.utility.DockerImageName;
 /** A real outer container with the flags that {@code image/outer --print} prints. */
 final class OuterContainer extends GenericContainer<OuterContainer> {
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final DockerImageName IMAGE = DockerImageName.parse("pagurus/runtime:dev");
+  private static final DockerImageName IMAGE =
+      DockerImageName.parse(
+          Optional.ofNullable(System.getenv("PAGURUS_IMAGE")).orElse("pagurus/runtime:dev"));
 
   OuterContainer() {
     super(IMAGE);
@@ -69,12 +73,28 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
 
   OuterContainer ready() {
     start();
+    awaitReady();
+    return this;
+  }
+
+  /** Copies a file of this module into the outer container. */
+  void put(Path file, String target) {
+    Path source = Path.of(System.getProperty("user.dir")).resolve(file);
+    Command.run("docker", "cp", source.toString(), getContainerId() + ":" + target).ok();
+  }
+
+  /** Ends the runtime without a word; its entrypoint starts it again. */
+  void killRuntime() {
+    // Brackets: the shell must not find its own command line.
+    exec("sh", "-c", "kill -9 $(pgrep -f '[p]agurus-runtime.jar serve')").ok();
+  }
+
+  void awaitReady() {
     await()
         .alias("outer container becomes ready")
         .atMost(Duration.ofMinutes(2))
         .pollInterval(Duration.ofMillis(200))
         .until(() -> exec("test", "-e", "/run/pagurus/ready").exitCode() == 0);
-    return this;
   }
 
   /** Runs a command in the outer container. */
@@ -110,6 +130,10 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
 
   JsonNode inspect(String service) {
     return json(docker("inspect", service).ok()).get(0);
+  }
+
+  JsonNode image(String name) {
+    return json(docker("image", "inspect", name).ok()).get(0);
   }
 
   List<String> log(String service) {
