@@ -59,7 +59,7 @@ public interface ContainerEngine {
   /** Loads what {@link #exportImage} wrote; the image must be there afterwards. */
   void importImage(String imageId, InputStream in) throws IOException;
 
-  /** Ends what an earlier run of this runtime left in the middle of a start. */
+  /** Ends what an earlier run of this runtime left in the middle of a start or of a dump. */
   void sweep();
 
   /** Thaws a service that an earlier run of this runtime left frozen; does nothing otherwise. */

@@ -13,7 +13,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A metadata-only dump: {@code runc checkpoint --lazy-pages} writes everything but private memory,
@@ -21,7 +26,10 @@ import java.util.concurrent.TimeUnit;
  * ended by a connection that closes without a byte; a polite CLOSE would cost 200 ms of TCP_CORK.
  */
 final class CriuDump {
+  private static final Logger log = LoggerFactory.getLogger(CriuDump.class);
+
   private static final String RUNC_ROOT = "/run/docker/runtime-runc/moby";
+  private static final String PAGE_SERVER = "--page-server";
   private static final Duration LIMIT = Duration.ofMinutes(2);
   private static final Duration END_LIMIT = Duration.ofSeconds(10);
 
@@ -78,7 +86,7 @@ final class CriuDump {
                   "checkpoint",
                   "--lazy-pages",
                   "--leave-running",
-                  "--page-server",
+                  PAGE_SERVER,
                   "127.0.0.1:" + port,
                   "--status-fd",
                   "3",
@@ -96,7 +104,7 @@ final class CriuDump {
         runc.waitFor();
         throw failed(output, "exit value " + runc.exitValue());
       }
-      endPageServer(port);
+      endPageServer(port, END_LIMIT);
       if (!runc.waitFor(END_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
         runc.destroyForcibly();
         throw failed(output, "CRIU did not end after its dump");
@@ -134,9 +142,10 @@ final class CriuDump {
     }
   }
 
-  private static void endPageServer(int port) throws IOException, InterruptedException {
+  private static void endPageServer(int port, Duration limit)
+      throws IOException, InterruptedException {
     InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
-    long deadline = System.nanoTime() + END_LIMIT.toNanos();
+    long deadline = System.nanoTime() + limit.toNanos();
     while (true) {
       try (Socket socket = new Socket()) {
         socket.connect(address);
@@ -148,6 +157,56 @@ final class CriuDump {
         }
         TimeUnit.MICROSECONDS.sleep(200);
       }
+    }
+  }
+
+  /**
+   * Ends the dumps that a runtime left behind when it was killed. CRIU holds the processes until
+   * somebody has connected to it: only afterwards can their container be thawed. To kill it would
+   * leave its code in them.
+   *
+   * @param processes among which to look
+   */
+  static void sweep(Stream<ProcessHandle> processes) {
+    processes.filter(CriuDump::isDump).forEach(CriuDump::endLeftover);
+  }
+
+  private static boolean isDump(ProcessHandle process) {
+    return arguments(process).containsAll(List.of(RUNC_ROOT, "checkpoint", PAGE_SERVER))
+        && isOfOurNamespace(process);
+  }
+
+  /** A service may call its processes what it likes. */
+  private static boolean isOfOurNamespace(ProcessHandle process) {
+    try {
+      Path theirs = Path.of("/proc/%d/ns/pid".formatted(process.pid()));
+      return Files.readSymbolicLink(theirs)
+          .equals(Files.readSymbolicLink(Path.of("/proc/self/ns/pid")));
+    } catch (IOException e) {
+      return false; // it has ended
+    }
+  }
+
+  private static List<String> arguments(ProcessHandle process) {
+    return List.of(process.info().arguments().orElse(new String[0]));
+  }
+
+  private static void endLeftover(ProcessHandle process) {
+    List<String> arguments = arguments(process);
+    if (arguments.getFirst().equals("-c")) {
+      // The shell before it becomes runc: nobody will open the other end of its FIFO any more.
+      process.destroyForcibly();
+      return;
+    }
+    String address = arguments.get(arguments.indexOf(PAGE_SERVER) + 1);
+    try {
+      endPageServer(Integer.parseInt(address.replaceFirst(".*:", "")), LIMIT);
+      process.onExit().get(END_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      log.info("Ended a dump that was left behind: process {}", process.pid());
+    } catch (IOException | ExecutionException | TimeoutException e) {
+      log.error("Cannot end the dump that was left behind: process {}", process.pid(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -320,6 +320,7 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public void sweep() {
+    CriuDump.sweep(ProcessHandle.allProcesses());
     reachable(
         () -> {
           HeldStart.sweep(HeldStart.DIRECTORY);
