@@ -45,8 +45,7 @@ abstract class BetweenTwo {
   /** Closed by JUnit after the last test class. */
   private record Pair(OuterContainer a, OuterContainer b) implements AutoCloseable {
     static Pair start() {
-      // B lacks the services' image at first: the first migration brings it.
-      var pair = new Pair(new OuterContainer().withServices(), new OuterContainer());
+      var pair = new Pair(new OuterContainer().withServices(), new OuterContainer().withServices());
       var starting = CompletableFuture.runAsync(() -> pair.b.ready());
       pair.a.ready();
       starting.join();

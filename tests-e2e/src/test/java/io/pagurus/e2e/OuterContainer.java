@@ -83,10 +83,15 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
     Command.run("docker", "cp", source.toString(), getContainerId() + ":" + target).ok();
   }
 
-  /** Ends the runtime without a word; its entrypoint starts it again. */
-  void killRuntime() {
+  /**
+   * Ends the runtime without a word; its entrypoint starts it again.
+   *
+   * @param moment a shell line that returns when the time has come
+   */
+  void killRuntime(String moment) {
     // Brackets: the shell must not find its own command line.
-    exec("sh", "-c", "kill -9 $(pgrep -f '[p]agurus-runtime.jar serve')").ok();
+    String kill = "kill -9 $(pgrep -f '[p]agurus-runtime.jar serve'); rm -f /run/pagurus/ready";
+    exec("timeout", "60", "sh", "-c", moment + "; " + kill).ok();
   }
 
   void awaitReady() {
