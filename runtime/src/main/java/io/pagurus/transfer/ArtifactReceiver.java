@@ -68,7 +68,9 @@ public final class ArtifactReceiver {
       sink.finish();
       complete = true;
       stage.received(begin.number(), end.digest());
-    } catch (IOException e) {
+    } catch (MigrationException e) {
+      throw e;
+    } catch (IOException | RuntimeException e) {
       throw applied(begin, e);
     } finally {
       if (!complete) {
@@ -144,13 +146,14 @@ public final class ArtifactReceiver {
     }
   }
 
-  private static MigrationException applied(Message.ArtifactBegin begin, IOException e) {
+  private static MigrationException applied(Message.ArtifactBegin begin, Exception e) {
     String message = Optional.ofNullable(e.getMessage()).orElse(e.getClass().getSimpleName());
     boolean full = message.contains("No space left");
     return new MigrationException(
         full ? NO_ROOM : TRANSFER_FAILED,
         "Cannot apply artifact %d (%s %s): %s."
-            .formatted(begin.number(), begin.kind(), begin.name(), message),
+            .formatted(
+                begin.number(), begin.kind(), begin.name(), message.replaceFirst("\\.$", "")),
         e);
   }
 

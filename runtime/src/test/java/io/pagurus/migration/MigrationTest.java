@@ -391,7 +391,7 @@ final class MigrationTest {
   @ParameterizedTest
   @EnumSource(
       value = Step.class,
-      names = {"PREPARE", "VERIFY", "RESTORE"})
+      names = {"IMPORT", "PREPARE", "LOG", "STAGE", "VERIFY", "RESTORE"})
   void aBugAtTheDestinationBringsItBack(Step step) throws IOException {
     b.engine.at(
         step,

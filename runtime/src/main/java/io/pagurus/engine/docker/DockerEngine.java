@@ -5,6 +5,7 @@ import static io.pagurus.model.FailureCode.ENGINE_UNAVAILABLE;
 import static io.pagurus.model.FailureCode.INCOMPATIBLE_PEER;
 import static io.pagurus.model.FailureCode.NOT_FOUND;
 import static io.pagurus.model.FailureCode.NO_ROOM;
+import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -29,6 +30,7 @@ import io.pagurus.model.ServiceSummary;
 import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ProcessMemory;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -40,6 +42,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /** The inner Docker engine as the port sees it. */
@@ -315,7 +318,39 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public void importImage(String imageId, InputStream in) {
-    images.load(in, imageId);
+    var taken = new AtomicLong();
+    try {
+      images.load(counted(in, taken), imageId);
+    } catch (EngineException e) {
+      // An engine that runs out of disk hangs up in the middle, without a word that could be read.
+      long free = machine.features().diskAvailableBytes();
+      boolean full = free < 2 * taken.get() + DISK_MARGIN;
+      throw new MigrationException(
+          full ? NO_ROOM : TRANSFER_FAILED,
+          full
+              ? "The destination ran out of disk while it loaded the image; %d MiB are free there."
+                  .formatted(free >> 20)
+              : "The destination's engine cannot load the image: %s.".formatted(e.getMessage()),
+          e);
+    }
+  }
+
+  private static InputStream counted(InputStream in, AtomicLong bytes) {
+    return new FilterInputStream(in) {
+      @Override
+      public int read() throws IOException {
+        int one = super.read();
+        bytes.addAndGet(one < 0 ? 0 : 1);
+        return one;
+      }
+
+      @Override
+      public int read(byte[] target, int offset, int length) throws IOException {
+        int count = super.read(target, offset, length);
+        bytes.addAndGet(Math.max(0, count));
+        return count;
+      }
+    };
   }
 
   @Override
