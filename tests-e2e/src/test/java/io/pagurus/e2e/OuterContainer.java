@@ -64,6 +64,21 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
     return this;
   }
 
+  /** Keeps the inner engine's storage on a disk of this size, which is memory. */
+  OuterContainer withDiskMebibytes(int mebibytes) {
+    String options = "exec,suid,dev,size=%dm".formatted(mebibytes);
+    withTmpFs(Map.of("/run", "exec", "/var/lib/docker", options));
+    withCreateContainerCmdModifier(command -> command.withVolumes(List.of()));
+    return this;
+  }
+
+  /** Declares the services of a Compose file among the resources. */
+  OuterContainer withCompose(String resource) {
+    Path file = Path.of(System.getProperty("user.dir"), "src/test/resources", resource);
+    withFileSystemBind(file.toString(), "/etc/pagurus/compose.yaml", BindMode.READ_ONLY);
+    return this;
+  }
+
   /** Gives it the image of the services at its start. */
   OuterContainer withServices() {
     String archive = Command.run("tests-e2e/service-image.sh").ok();
@@ -92,6 +107,12 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
     // Brackets: the shell must not find its own command line.
     String kill = "kill -9 $(pgrep -f '[p]agurus-runtime.jar serve'); rm -f /run/pagurus/ready";
     exec("timeout", "60", "sh", "-c", moment + "; " + kill).ok();
+  }
+
+  /** Stops and starts the outer container, as its host's restart would. */
+  void restart() {
+    Command.run("docker", "restart", "--time", "30", getContainerId()).ok();
+    awaitReady();
   }
 
   void awaitReady() {
