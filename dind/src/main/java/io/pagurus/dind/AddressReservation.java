@@ -29,6 +29,7 @@ import org.slf4j.LoggerFactory;
 public final class AddressReservation {
   private static final Logger log = LoggerFactory.getLogger(AddressReservation.class);
 
+  private static final String NAME_PREFIX = "pagurus-placeholder-";
   private static final String LABEL = "io.pagurus.placeholder";
 
   /** Each costs some 100 ms and 10 MB for a moment. */
@@ -103,6 +104,26 @@ public final class AddressReservation {
     }
   }
 
+  /**
+   * Like {@link #start}, but with whatever addresses are free when its own are taken. One of both
+   * at a time, so that this container takes no address that another one's placeholders lead to.
+   */
+  public synchronized HeldStart startAnywhere(
+      String containerId, InnerContainer source, Duration limit)
+      throws InterruptedException, TimeoutException {
+    if (blockers(source).isEmpty()) {
+      return start(containerId, source, limit);
+    }
+    HeldStart held = HeldStart.begin(engine, containerId, restoreRoot);
+    try {
+      held.awaitWaiting(limit);
+      return held;
+    } catch (RuntimeException | TimeoutException | InterruptedException e) {
+      held.close();
+      throw e;
+    }
+  }
+
   private void hold(
       InnerContainer.Attachment wanted, String imageId, List<HeldStart> placeholders) {
     ObjectNode network = engine.networkInspect(wanted.network());
@@ -113,7 +134,7 @@ public final class AddressReservation {
             });
     int count = lowerFree(wanted, network).size();
     for (int i = 0; i < count; i++) {
-      String name = "pagurus-placeholder-%s-%d".formatted(wanted.network(), i);
+      String name = "%s%s-%d".formatted(NAME_PREFIX, wanted.network(), i);
       String id = engine.create(name, placeholder(imageId, wanted.network()));
       placeholders.add(HeldStart.begin(engine, id, restoreRoot));
     }
@@ -167,7 +188,8 @@ public final class AddressReservation {
     }
     String address = wanted.address().get();
     String user = users(network).get(Subnet.number(address));
-    if (user != null) {
+    // Another arrival's placeholder is gone in a moment.
+    if (user != null && !user.startsWith(NAME_PREFIX)) {
       return Optional.of(
           new Blocker(
               Blocker.Code.ADDRESS_TAKEN,

@@ -93,6 +93,33 @@ class AddressReservationTest {
   }
 
   @Test
+  void placeholderOfAnotherArrivalIsNoBlocker() {
+    network.used.put(4, network.create("pagurus-placeholder-net-0"));
+    assertEquals(List.of(), reservation.blockers(container("10.1.0.4", false)));
+  }
+
+  @Test
+  void takenAddressIsReplacedWhenItMayDiffer() throws Exception {
+    network.used.put(4, network.create("other"));
+    String id = network.create("web");
+    try (HeldStart held = reservation.startAnywhere(id, container("10.1.0.4", false), LIMIT)) {
+      assertEquals(id, network.used.get(2));
+      held.create();
+      held.awaitStarted(LIMIT);
+    }
+  }
+
+  @Test
+  void freeAddressIsKeptEvenWhenItMayDiffer() throws Exception {
+    String id = network.create("web");
+    try (HeldStart held = reservation.startAnywhere(id, container("10.1.0.3", false), LIMIT)) {
+      assertEquals(id, network.used.get(3));
+      held.create();
+      held.awaitStarted(LIMIT);
+    }
+  }
+
+  @Test
   void addressTooFarAwayIsRefusedBeforeAnythingIsCreated() {
     assertEquals(1, reservation.blockers(container("10.1.0.200", false)).size());
     assertEquals(List.of(), reservation.blockers(container("10.1.0.200", true)));

@@ -111,18 +111,9 @@ final class DockerArrival implements Arrival {
   }
 
   private HeldStart begin() throws InterruptedException, TimeoutException {
-    boolean free = addresses.blockers(spec.container()).isEmpty();
-    if (free || !DockerEngine.mayChangeAddress(plan)) {
-      return addresses.start(id, spec.container(), START_LIMIT);
-    }
-    HeldStart held = HeldStart.begin(api, id, HeldStart.DIRECTORY);
-    try {
-      held.awaitWaiting(START_LIMIT);
-      return held;
-    } catch (RuntimeException | TimeoutException | InterruptedException e) {
-      held.close();
-      throw e;
-    }
+    return DockerEngine.mayChangeAddress(plan)
+        ? addresses.startAnywhere(id, spec.container(), START_LIMIT)
+        : addresses.start(id, spec.container(), START_LIMIT);
   }
 
   /** The log option max-size, such as 10m; unlimited without it. */
