@@ -5,10 +5,7 @@ import static io.pagurus.model.FailureCode.INTERNAL;
 import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.RESTORE_FAILED;
-import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
-import io.pagurus.dind.files.Limits;
-import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
 import io.pagurus.engine.ContainerEngine;
 import io.pagurus.journal.Entry;
@@ -20,21 +17,10 @@ import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ArtifactReceiver;
 import io.pagurus.transfer.ArtifactSink;
-import io.pagurus.transfer.PageStore;
-import io.pagurus.transfer.StreamSink;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.channels.WritableByteChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,11 +29,8 @@ import org.slf4j.LoggerFactory;
  * A migration at the destination: {@link #step} maps state and message to the next state. What
  * takes long runs on a thread of its own, so that the peer's abort or loss is noticed meanwhile.
  */
-final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.PageSupply {
+final class DestinationMigration implements ArtifactReceiver.Stage {
   private static final Logger log = LoggerFactory.getLogger(DestinationMigration.class);
-
-  private static final long MAX_CHECKPOINT_FILES = 1_000_000;
-  private static final Duration BEGINNING_LIMIT = Duration.ofSeconds(10);
 
   /** Where this side stands; each state holds what exists in it. */
   sealed interface State {
@@ -85,11 +68,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
   private final Consumer<DestinationMigration> arrivals;
   private final Progress progress;
   private final FrameConnection control;
-  private final Map<Integer, String> digests = new HashMap<>();
-  private final CountDownLatch imagePresent = new CountDownLatch(1);
-  private final Set<Sink> sinks = ConcurrentHashMap.newKeySet();
+  private final Intake intake;
   private State state = new State.Connected();
-  private PageStore pages;
 
   /** Steps and artifacts under way: none of them may meet what {@link #cleanUp} removes. */
   private int busy;
@@ -116,6 +96,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
     this.staging = staging;
     this.progress = progress;
     this.control = control;
+    this.intake = new Intake(engine, staging);
   }
 
   String id() {
@@ -187,7 +168,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
       return;
     }
     if (verdict.imagePresent()) {
-      imagePresent.countDown();
+      intake.imageIsHere();
     }
     // The ticket works once: used up before anything is done in its name.
     consumeTicket.run();
@@ -196,17 +177,16 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
     journal.append(id, new Entry.Begun(progress.status()));
     Arrival arrival = engine.arrive(plan, staging);
     state = new State.Preparing(arrival, plan);
-    // A bulk connection may have been faster with the image.
-    notifyAll();
+    intake.begin();
     work(
         "prepare",
         () -> {
-          imagePresent.await();
+          intake.awaitImage();
           requireGoingOn();
           arrival.prepare();
           requireGoingOn();
           journal.append(id, new Entry.Arriving(arrival.id()));
-          openPages(plan.memoryBytes());
+          intake.openPages(plan.memoryBytes());
           become(new State.Receiving(arrival));
           progress.enter(Phase.STABLE, "Receiving files.");
           control.send(new Message.Prepared());
@@ -219,37 +199,17 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
     }
   }
 
-  /** The plan's figure is from before the freeze; the service may have grown by half since. */
-  private synchronized void openPages(long planned) throws IOException {
-    pages = new PageStore(staging, planned + planned / 2 + (64L << 20));
-  }
-
   private void seal(Arrival arrival, Message.Seal seal) {
     state = new State.Sealed(arrival);
     progress.enter(Phase.STAGE, "Verifying what has arrived.");
     work(
         "stage",
         () -> {
-          requireAll(seal.digests());
+          intake.requireAll(seal.digests());
           arrival.verify();
           become(new State.Staged(arrival));
           control.send(new Message.Staged());
         });
-  }
-
-  private synchronized void requireAll(Map<Integer, String> manifest) {
-    manifest.forEach(
-        (number, digest) -> {
-          if (!digest.equals(digests.get(number))) {
-            throw new MigrationException(
-                TRANSFER_FAILED, "Artifact %d of the manifest is not here.".formatted(number));
-          }
-        });
-    if (digests.size() != manifest.size()) {
-      throw new MigrationException(
-          TRANSFER_FAILED,
-          "%d artifacts are here, the manifest has %d.".formatted(digests.size(), manifest.size()));
-    }
   }
 
   private void restore(Arrival arrival) {
@@ -348,11 +308,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
           case State.Aborted aborted -> Optional.empty();
         };
     state = new State.Aborted(reason);
-    notifyAll();
+    intake.stop(reason);
     if (arrival.isPresent()) {
       discarded = arrival;
-      imagePresent.countDown();
-      sinks.forEach(Sink::abandon);
       cleanUp(reason);
     }
   }
@@ -381,9 +339,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
   private synchronized void end(Outcome outcome, String message) {
     journal.append(id, new Entry.Ended(progress.end(outcome, message, Optional.empty())));
     try {
-      if (pages != null) {
-        pages.close();
-      }
+      intake.close();
       Staging.delete(staging);
     } catch (IOException e) {
       log.warn("Migration {} left files in {}", id, staging, e);
@@ -395,8 +351,12 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
   }
 
   @Override
-  public synchronized ArtifactSink open(Message.ArtifactBegin begin) {
-    awaitBeginning();
+  public ArtifactSink open(Message.ArtifactBegin begin) {
+    intake.awaitBeginning();
+    return openNow(begin);
+  }
+
+  private synchronized ArtifactSink openNow(Message.ArtifactBegin begin) {
     Arrival arrival =
         switch (state) {
           case State.Receiving receiving -> receiving.arrival();
@@ -409,127 +369,12 @@ final class DestinationMigration implements ArtifactReceiver.Stage, Arrival.Page
                       .formatted(begin.kind(), state.getClass().getSimpleName()));
         };
     busy++;
-    Sink sink = new Sink(sinkOf(begin, arrival));
-    sinks.add(sink);
-    return sink;
-  }
-
-  /** The order of two connections is not certain: the image may come before the plan. */
-  private void awaitBeginning() {
-    long deadline = System.nanoTime() + BEGINNING_LIMIT.toNanos();
-    try {
-      while (state instanceof State.Connected && System.nanoTime() < deadline) {
-        wait(BEGINNING_LIMIT.toMillis());
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  private ArtifactSink sinkOf(Message.ArtifactBegin begin, Arrival arrival) {
-    return switch (begin.kind()) {
-      case IMAGE ->
-          new StreamSink(
-              "image",
-              in -> {
-                engine.importImage(begin.name(), in);
-                imagePresent.countDown();
-              });
-      case ROOTFS -> tree(arrival.rootfs());
-      case VOLUME -> tree(arrival.volume(begin.name()));
-      case LOG -> new StreamSink("log", in -> writeLog(arrival, begin.name(), in));
-      case MEMORY -> new MemorySink(pages);
-      case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
-    };
-  }
-
-  /** Counts as being under way until it is finished or abandoned. */
-  private final class Sink implements ArtifactSink {
-    private final ArtifactSink sink;
-    private final AtomicBoolean left = new AtomicBoolean();
-
-    Sink(ArtifactSink sink) {
-      this.sink = sink;
-    }
-
-    @Override
-    public void accept(byte[] bytes, int length) throws IOException {
-      sink.accept(bytes, length);
-    }
-
-    @Override
-    public void finish() throws IOException {
-      sink.finish();
-      leaveOnce();
-    }
-
-    @Override
-    public void abandon() {
-      sink.abandon();
-      leaveOnce();
-    }
-
-    private void leaveOnce() {
-      if (left.compareAndSet(false, true)) {
-        sinks.remove(this);
-        leave();
-      }
-    }
-  }
-
-  private static ArtifactSink tree(Path target) {
-    return new StreamSink(
-        "files",
-        in -> TreeReceiver.receive(in, target, Limits.rootfs(Long.MAX_VALUE, Long.MAX_VALUE)));
-  }
-
-  private static void writeLog(Arrival arrival, String name, InputStream in) throws IOException {
-    int at = name.lastIndexOf('@');
-    if (at < 0 || !name.substring(at + 1).matches("\\d{1,18}")) {
-      throw new MigrationException(PROTOCOL, "Malformed log name.");
-    }
-    long offset = Long.parseLong(name, at + 1, name.length(), 10);
-    arrival.log(name.substring(0, at), offset, in);
-  }
-
-  /** Received under another name and made visible by one rename, so that half of it never is. */
-  private void receiveCheckpoint(Arrival arrival, InputStream in) throws IOException {
-    Path partial = Staging.create(staging, "checkpoint.partial");
-    TreeReceiver.receive(in, partial, Limits.data(Long.MAX_VALUE, MAX_CHECKPOINT_FILES));
-    Path images = staging.resolve("checkpoint");
-    Files.move(partial, images, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
-    arrival.stage(images, this);
+    return intake.open(begin, arrival, this::leave);
   }
 
   @Override
-  public synchronized void received(int number, String digest) {
-    if (digests.put(number, digest) != null) {
-      throw new MigrationException(PROTOCOL, "Artifact %d came twice.".formatted(number));
-    }
-  }
-
-  @Override
-  public boolean holds(int pid, long address, long count) {
-    return pages.holds(pid, address, count);
-  }
-
-  @Override
-  public void transferTo(int pid, long address, int count, WritableByteChannel out)
-      throws IOException {
-    pages.transferTo(pid, address, count, out);
-  }
-
-  private record MemorySink(PageStore pages) implements ArtifactSink {
-    @Override
-    public void accept(byte[] bytes, int length) throws IOException {
-      pages.accept(bytes, length);
-    }
-
-    @Override
-    public void finish() {}
-
-    @Override
-    public void abandon() {}
+  public void received(int number, String digest) {
+    intake.received(number, digest);
   }
 
   /** A bulk connection broke: without its artifacts nothing can be staged. */
