@@ -14,7 +14,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * The C library calls that java.nio.file lacks: names as bytes, everything relative to an open
@@ -181,9 +183,12 @@ final class Posix implements AutoCloseable {
     }
   }
 
-  /** The names in a directory, in the file system's order; none when it has been removed. */
-  List<String> names(int directory, String path) {
-    List<String> names = new ArrayList<>();
+  /**
+   * The names in a directory, in the file system's order; none when it has been removed. A set,
+   * because a name that is replaced between two calls may be listed again.
+   */
+  Set<String> names(int directory, String path) {
+    Set<String> names = new LinkedHashSet<>();
     seek(directory, 0, 0);
     while (true) {
       long length = directoryEntries(directory);
