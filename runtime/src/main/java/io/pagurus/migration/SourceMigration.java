@@ -414,7 +414,7 @@ final class SourceMigration {
           Outcome.IN_DOUBT,
           new MigrationException(
               IN_DOUBT,
-              "The destination was told to run %s and did not confirm it (%s). %s stays frozen at %s. Look at the destination: if it runs there, remove it here with `docker rm -f`; if not, `docker unpause` it here."
+              "The destination was told to run %s and did not confirm it (%s). %s stays frozen at %s. Look at the destination: if it runs there, remove it here with `docker rm -f`; if not, `docker unpause` it here and set the outer end of its veth, which is down, up again (docs/operations.md, In doubt)."
                   .formatted(service.name(), failure.getMessage(), service.name(), here.name()),
               failure));
     }

@@ -467,6 +467,7 @@ final class MigrationTest {
       MigrationReport.Failure error = report.error().orElseThrow();
       assertEquals(FailureCode.IN_DOUBT, error.code());
       assertTrue(error.message().contains("stays frozen at a"), error.message());
+      assertTrue(error.message().contains("veth, which is down, up again"), error.message());
       assertEquals(Life.FROZEN, web.life());
       b.ended(report.id());
       assertItRunsThereOnly();
