@@ -60,6 +60,14 @@ public interface Arrival {
    */
   Map<String, Long> adopted();
 
+  /**
+   * Writes the service's files to the disk: what it had made durable at the source must be durable
+   * here before the source gives its copy up. May take long; the service runs meanwhile.
+   *
+   * @throws io.pagurus.model.MigrationException RESTORE_FAILED when the disk fails
+   */
+  void persist();
+
   /** Waits until every page is in place and releases what only the restore needed. */
   void settle();
 

@@ -226,6 +226,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           journal.append(id, new Entry.Restored(arrival.id()));
           progress.enter(Phase.ACKNOWLEDGE, "The service runs here; its last pages are arriving.");
           say(new Message.Restored(statistics));
+          arrival.persist();
           arrival.settle();
           become(new State.Restored());
           say(new Message.Settled());

@@ -12,7 +12,7 @@
  *   stage       -- seal -->                  every digest and page verified  &lt;-- staged --
  *   commit      -- commit -->                journalled          &lt;-- resumed --  (downtime ends)
  *   acknowledge                              engine owns it      &lt;-- restored --
- *   retire                                   all pages in place  &lt;-- settled --
+ *   retire              files on the disk, all pages in place  &lt;-- settled --
  * </pre>
  *
  * Until {@code commit} is journalled at the source, any failure thaws the service there. Afterwards

@@ -7,8 +7,9 @@ import io.pagurus.engine.FileArtifact;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Sends a service's files in passes: everything once, then only what has changed since. One thread.
@@ -29,8 +31,13 @@ public final class FileSender {
    *
    * @param read bytes of the file that have been read
    * @param written bytes that were sent: without room that an earlier arrival had reserved
+   * @param lineBegins whether what was read ends where a line may begin
    */
-  private record LogPosition(Object fileKey, long read, long written) {}
+  private record LogPosition(Object fileKey, long read, long written, boolean lineBegins) {
+    static LogPosition beginning(Object fileKey) {
+      return new LogPosition(fileKey, 0, 0, true);
+    }
+  }
 
   /**
    * Sends what changed in these trees since the last pass.
@@ -45,8 +52,9 @@ public final class FileSender {
           artifact.overlayUpper()
               ? FileTree.overlayUpper(artifact.root())
               : FileTree.plain(artifact.root());
-      TreeSnapshot now = tree.scan();
       TreeSnapshot last = before.getOrDefault(artifact, TreeSnapshot.empty());
+      TreeSnapshot now = tree.scan(last);
+      Set<String> alwaysHere = below(artifact.mount().toString(), always);
       before.put(artifact, now);
       sent.add(
           sender.send(
@@ -54,16 +62,20 @@ public final class FileSender {
               artifact.name(),
               body -> {
                 try (OutputStream out = body.stream()) {
-                  TreeSender.send(
-                      tree,
-                      now,
-                      last,
-                      path -> always.contains(artifact.mount().resolve(path).toString()),
-                      out);
+                  TreeSender.send(tree, now, last, alwaysHere::contains, out);
                 }
               }));
     }
     return sent;
+  }
+
+  /** Strings, not paths: a name that the locale cannot encode is no {@link Path}. */
+  private static Set<String> below(String mount, Set<String> paths) {
+    String prefix = mount.endsWith("/") ? mount : mount + "/";
+    return paths.stream()
+        .filter(path -> path.startsWith(prefix))
+        .map(path -> path.substring(prefix.length()))
+        .collect(Collectors.toSet());
   }
 
   /** Sends a directory of plain files as one artifact. */
@@ -91,24 +103,32 @@ public final class FileSender {
       Object key = Files.readAttributes(file, "unix:ino").get("ino");
       LogPosition last = logs.get(entry.getKey());
       boolean goesOn = last != null && last.fileKey().equals(key) && last.read() <= size;
-      LogPosition from = goesOn ? last : new LogPosition(key, 0, 0);
+      LogPosition from = goesOn ? last : LogPosition.beginning(key);
       if (goesOn && from.read() == size) {
         continue;
       }
-      Sent lines =
-          sender.send(
-              Kind.LOG,
-              entry.getKey() + "@" + from.written(),
-              body -> {
-                try (InputStream in = new LogLines(Files.newInputStream(file), size);
-                    OutputStream out = body.stream()) {
-                  in.skipNBytes(from.written());
-                  in.transferTo(out);
-                }
-              });
-      sent.add(lines);
-      logs.put(entry.getKey(), new LogPosition(key, size, from.written() + lines.bytes()));
+      try (LogLines lines = open(file, from, size)) {
+        Sent part =
+            sender.send(
+                Kind.LOG,
+                entry.getKey() + "@" + from.written(),
+                body -> {
+                  try (OutputStream out = body.stream()) {
+                    lines.transferTo(out);
+                  }
+                });
+        sent.add(part);
+        logs.put(
+            entry.getKey(),
+            new LogPosition(key, size, from.written() + part.bytes(), lines.lineBegins()));
+      }
     }
     return sent;
+  }
+
+  /** The service is frozen in the last pass: what was read before must not be read again. */
+  private static LogLines open(Path file, LogPosition from, long size) throws IOException {
+    SeekableByteChannel channel = Files.newByteChannel(file).position(from.read());
+    return new LogLines(Channels.newInputStream(channel), size - from.read(), from.lineBegins());
   }
 }

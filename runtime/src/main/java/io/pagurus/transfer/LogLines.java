@@ -11,14 +11,27 @@ import java.io.InputStream;
 public final class LogLines extends InputStream {
   private final InputStream in;
   private long left;
-  private boolean lineBegins = true;
+  private boolean lineBegins;
 
   /**
    * @param length bytes of the file to read; what is appended later is left for the next pass
    */
   public LogLines(InputStream in, long length) {
+    this(in, length, true);
+  }
+
+  /**
+   * @param lineBegins whether a line begins here: what {@link #lineBegins} said of the bytes before
+   */
+  LogLines(InputStream in, long length, boolean lineBegins) {
     this.in = new BufferedInputStream(in, 64 << 10);
     this.left = length;
+    this.lineBegins = lineBegins;
+  }
+
+  /** Whether the next byte begins a line, as far as this has been read. */
+  boolean lineBegins() {
+    return lineBegins;
   }
 
   @Override

@@ -58,6 +58,7 @@ public final class FakeEngine implements ContainerEngine {
     VERIFY,
     RESTORE,
     ADOPT,
+    PERSIST,
     SETTLE,
     ABANDON
   }
@@ -428,6 +429,7 @@ public final class FakeEngine implements ContainerEngine {
     private Copy copy;
     private PageSupply pages;
     private boolean verified;
+    private boolean persisted;
     private int busy;
 
     FakeArrival(String name) {
@@ -540,11 +542,23 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
+    public void persist() {
+      enter();
+      try {
+        reached(Step.PERSIST);
+        require(copy.life == Life.RUNNING, "Writing of files of " + copy);
+        persisted = true;
+      } finally {
+        leave();
+      }
+    }
+
+    @Override
     public void settle() {
       enter();
       try {
         reached(Step.SETTLE);
-        require(copy.life == Life.RUNNING, "Settling of " + copy);
+        require(copy.life == Life.RUNNING && persisted, "Settling of " + copy);
       } finally {
         leave();
       }

@@ -352,7 +352,7 @@ final class MigrationTest {
   @ParameterizedTest
   @EnumSource(
       value = Step.class,
-      names = {"STAGE", "VERIFY", "RESTORE", "ADOPT", "SETTLE"})
+      names = {"STAGE", "VERIFY", "RESTORE", "ADOPT", "PERSIST", "SETTLE"})
   void aFailureThatTheDestinationAdmitsBringsItBack(Step step) throws IOException {
     assertFailureLeavesItHere(step);
   }
@@ -458,7 +458,7 @@ final class MigrationTest {
   @ParameterizedTest
   @EnumSource(
       value = Step.class,
-      names = {"RESTORE", "ADOPT", "SETTLE"})
+      names = {"RESTORE", "ADOPT", "PERSIST", "SETTLE"})
   void aConnectionLostAfterTheCommitLeavesItFrozenHere(Step step) throws IOException {
     try (var cable = new CuttingProxy(b.port())) {
       b.engine.at(step, cable::cut);

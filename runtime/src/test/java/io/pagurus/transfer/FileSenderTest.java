@@ -90,8 +90,12 @@ final class FileSenderTest {
   }
 
   private long pass() throws IOException {
+    return pass(Set.of());
+  }
+
+  private long pass(Set<String> always) throws IOException {
     var tree = new FileArtifact(Kind.ROOTFS, "", source, false, Path.of("/"));
-    List<Sent> sent = files.pass(sender, List.of(tree), Set.of());
+    List<Sent> sent = files.pass(sender, List.of(tree), always);
     sent.forEach(sender::awaitReceived);
     return sent.stream().mapToLong(Sent::bytes).sum();
   }
@@ -121,6 +125,17 @@ final class FileSenderTest {
   }
 
   @Test
+  void aFileWhoseTimesMayLieIsSentAgainBesideNamesThatNoLocaleKnows() throws Exception {
+    Files.createDirectories(source.resolve("data"));
+    Files.write(source.resolve("data/mapped"), new byte[LARGE]);
+    var odd = new ProcessBuilder("sh", "-c", "touch \"$(printf 'odd\\377')\"");
+    assertEquals(0, odd.directory(source.toFile()).start().waitFor());
+    while (pass() > 1000) {}
+    assertTrue(pass(Set.of("/data/mapped", "/elsewhere")) > LARGE);
+    assertTrue(pass(Set.of("/data/map")) < 1000);
+  }
+
+  @Test
   void aLogGoesOnWhereItWas() throws IOException {
     Files.writeString(log, "one\n");
     assertEquals(4, logs());
@@ -137,6 +152,27 @@ final class FileSenderTest {
     Files.writeString(log, "three\n", StandardOpenOption.APPEND);
     assertEquals(6, logs());
     assertEquals("one\ntwo\nthree\n", Files.readString(logTarget));
+  }
+
+  @Test
+  void whatWasSentOfALogIsNotReadAgain() throws IOException {
+    Files.writeString(log, "one\n");
+    logs();
+    // Other bytes under what was read show whether it is read again.
+    Files.writeString(log, "   \ntwo\n");
+    assertEquals(4, logs());
+    assertEquals("one\ntwo\n", Files.readString(logTarget));
+  }
+
+  @Test
+  void aLineMayBeReadInParts() throws IOException {
+    Files.writeString(log, "a");
+    logs();
+    Files.writeString(log, " b\n   ", StandardOpenOption.APPEND);
+    logs();
+    Files.writeString(log, "  c\n", StandardOpenOption.APPEND);
+    logs();
+    assertEquals("a b\nc\n", Files.readString(logTarget));
   }
 
   @Test

@@ -17,6 +17,8 @@ import io.pagurus.dind.ImageStore;
 import io.pagurus.dind.InnerContainer;
 import io.pagurus.dind.NetworkSpec;
 import io.pagurus.dind.VolumeSpec;
+import io.pagurus.dind.files.FileTreeException;
+import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
 import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.Message;
@@ -234,6 +236,23 @@ final class DockerArrival implements Arrival {
   private static MigrationException interrupted(InterruptedException e) {
     Thread.currentThread().interrupt();
     return new MigrationException(RESTORE_FAILED, "The arrival was interrupted.", e);
+  }
+
+  @Override
+  public void persist() {
+    try {
+      TreeReceiver.persist(rootfs());
+      created.mounts().stream()
+          .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
+          .flatMap(mount -> mount.source().stream())
+          .forEach(TreeReceiver::persist);
+    } catch (FileTreeException e) {
+      throw new MigrationException(
+          RESTORE_FAILED,
+          "The destination cannot keep the files of %s: %s"
+              .formatted(plan.service(), e.getMessage()),
+          e);
+    }
   }
 
   @Override
