@@ -1,5 +1,6 @@
 package io.pagurus.engine;
 
+import io.pagurus.dind.files.FileTree;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import java.nio.file.Path;
 
@@ -11,4 +12,9 @@ import java.nio.file.Path;
  * @param overlayUpper whether the root is the upper directory of an overlay, with whiteouts
  * @param mount where the container sees it
  */
-public record FileArtifact(Kind kind, String name, Path root, boolean overlayUpper, Path mount) {}
+public record FileArtifact(Kind kind, String name, Path root, boolean overlayUpper, Path mount) {
+  /** How it is scanned and sent. */
+  public FileTree tree() {
+    return overlayUpper ? FileTree.overlayUpper(root) : FileTree.plain(root);
+  }
+}

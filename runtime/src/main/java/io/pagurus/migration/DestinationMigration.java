@@ -177,7 +177,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     journal.append(id, new Entry.Begun(progress.status()));
     Arrival arrival = engine.arrive(plan, staging);
     state = new State.Preparing(arrival, plan);
-    intake.begin();
+    intake.begin(plan);
     work(
         "prepare",
         () -> {
@@ -186,7 +186,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           arrival.prepare();
           requireGoingOn();
           journal.append(id, new Entry.Arriving(arrival.id()));
-          intake.openPages(plan.memoryBytes());
+          intake.openPages();
           become(new State.Receiving(arrival));
           progress.enter(Phase.STABLE, "Receiving files.");
           control.send(new Message.Prepared());

@@ -1,8 +1,10 @@
 package io.pagurus.migration;
 
+import static io.pagurus.model.FailureCode.NO_ROOM;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
+import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.dind.files.Limits;
 import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
@@ -34,14 +36,29 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class Intake implements Arrival.PageSupply, AutoCloseable {
   private static final long MAX_CHECKPOINT_FILES = 1_000_000;
   private static final long MEMORY_SLACK_BYTES = 64L << 20;
+
+  /** A small service may write this much while its image travels. */
+  private static final long FILES_SLACK_BYTES = 1L << 30;
+
+  /** The source's scan takes 160 bytes of its heap per entry: no source comes near. */
+  private static final long MAX_ENTRIES = 50_000_000;
+
+  /** Stays free for the services that are here; less than what the check of the plan leaves. */
+  private static final long RESERVE_BYTES = 32L << 20;
+
+  /** How many bytes are taken between two looks at the disk. */
+  private static final long LOOK_BYTES = 8L << 20;
+
   private static final Duration BEGINNING_LIMIT = Duration.ofSeconds(10);
 
   private final ContainerEngine engine;
   private final Path staging;
+  private final long filesSlackBytes;
   private final CountDownLatch begun = new CountDownLatch(1);
   private final CountDownLatch imagePresent = new CountDownLatch(1);
   private final Map<Integer, String> digests = new HashMap<>();
   private final Set<Sink> sinks = ConcurrentHashMap.newKeySet();
+  private volatile Message.ServicePlan plan;
   private volatile MigrationException stopped;
   private volatile PageStore pages;
 
@@ -49,12 +66,18 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
    * @param staging the migration's own directory, on a tmpfs
    */
   Intake(ContainerEngine engine, Path staging) {
-    this.engine = engine;
-    this.staging = staging;
+    this(engine, staging, FILES_SLACK_BYTES);
   }
 
-  /** The plan is here: artifacts have a place. */
-  void begin() {
+  Intake(ContainerEngine engine, Path staging, long filesSlackBytes) {
+    this.engine = engine;
+    this.staging = staging;
+    this.filesSlackBytes = filesSlackBytes;
+  }
+
+  /** The plan is here: artifacts have a place, and a limit. */
+  void begin(Message.ServicePlan announced) {
+    plan = announced;
     begun.countDown();
   }
 
@@ -77,14 +100,15 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     imagePresent.await();
   }
 
-  /**
-   * Makes room for memory. The plan's figure is from before the freeze; the service may have grown
-   * by half since.
-   *
-   * @param planned what its processes occupied, bytes
-   */
-  void openPages(long planned) throws IOException {
-    pages = new PageStore(staging, planned + planned / 2 + MEMORY_SLACK_BYTES);
+  /** Makes room for memory. */
+  void openPages() throws IOException {
+    pages = new PageStore(staging, grown(plan.memoryBytes(), MEMORY_SLACK_BYTES));
+  }
+
+  /** The plan's figures are from before the freeze; the service may have grown by half since. */
+  private static long grown(long planned, long slack) {
+    long sane = Math.clamp(planned, 0, 1L << 60);
+    return sane + sane / 2 + slack;
   }
 
   /**
@@ -101,7 +125,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private ArtifactSink sinkOf(Message.ArtifactBegin begin, Arrival arrival) {
     return switch (begin.kind()) {
       case IMAGE ->
-          new StreamSink(
+          onDisk(
               "image",
               in -> {
                 engine.importImage(begin.name(), in);
@@ -109,16 +133,34 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
               });
       case ROOTFS -> tree(arrival.rootfs());
       case VOLUME -> tree(arrival.volume(begin.name()));
-      case LOG -> new StreamSink("log", in -> writeLog(arrival, begin.name(), in));
+      case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), in));
       case MEMORY -> new MemorySink(pages);
       case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
     };
   }
 
-  private static ArtifactSink tree(Path target) {
-    return new StreamSink(
-        "files",
-        in -> TreeReceiver.receive(in, target, Limits.rootfs(Long.MAX_VALUE, Long.MAX_VALUE)));
+  private ArtifactSink onDisk(String name, StreamSink.Consumer consumer) {
+    return new OnDisk(new StreamSink(name, consumer));
+  }
+
+  private ArtifactSink tree(Path target) {
+    return onDisk("files", in -> receiveTree(in, target));
+  }
+
+  private void receiveTree(InputStream in, Path target) throws IOException {
+    long bytes = grown(plan.fileBytes(), filesSlackBytes);
+    try {
+      TreeReceiver.receive(in, target, Limits.rootfs(bytes, MAX_ENTRIES));
+    } catch (FileTreeException e) {
+      if (e.isBeyondLimits()) {
+        throw new MigrationException(
+            NO_ROOM,
+            "The service has many more files than the %d MiB that its source announced. %s"
+                .formatted(plan.fileBytes() >> 20, e.getMessage()),
+            e);
+      }
+      throw e;
+    }
   }
 
   private static void writeLog(Arrival arrival, String name, InputStream in) throws IOException {
@@ -130,7 +172,10 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     arrival.log(name.substring(0, at), offset, in);
   }
 
-  /** Received under another name and made visible by one rename, so that half of it never is. */
+  /**
+   * Received under another name and made visible by one rename, so that half of it never is. Its
+   * bytes go to the staging tmpfs, whose size bounds them.
+   */
   private void receiveCheckpoint(Arrival arrival, InputStream in) throws IOException {
     Path partial = Staging.create(staging, "checkpoint.partial");
     TreeReceiver.receive(in, partial, Limits.data(Long.MAX_VALUE, MAX_CHECKPOINT_FILES));
@@ -247,6 +292,46 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
         sinks.remove(this);
         left.run();
       }
+    }
+  }
+
+  /** Looks before bytes are taken: a migration must not fill the disk to the last one. */
+  private final class OnDisk implements ArtifactSink {
+    private final ArtifactSink sink;
+    private long sinceLook = LOOK_BYTES;
+
+    OnDisk(ArtifactSink sink) {
+      this.sink = sink;
+    }
+
+    @Override
+    public void accept(byte[] bytes, int length) throws IOException {
+      sinceLook += length;
+      if (sinceLook >= LOOK_BYTES) {
+        requireRoom();
+        sinceLook = 0;
+      }
+      sink.accept(bytes, length);
+    }
+
+    private void requireRoom() {
+      long free = engine.features().diskAvailableBytes();
+      if (free < RESERVE_BYTES + LOOK_BYTES) {
+        throw new MigrationException(
+            NO_ROOM,
+            "The destination ran out of disk: %d MiB are free, and %d MiB stay so for the services there."
+                .formatted(free >> 20, RESERVE_BYTES >> 20));
+      }
+    }
+
+    @Override
+    public void finish() throws IOException {
+      sink.finish();
+    }
+
+    @Override
+    public void abandon() {
+      sink.abandon();
     }
   }
 

@@ -151,7 +151,9 @@ public final class ArtifactReceiver {
     boolean full = message.contains("No space left");
     return new MigrationException(
         full ? NO_ROOM : TRANSFER_FAILED,
-        "Cannot apply artifact %d (%s %s): %s."
+        (full
+                ? "The destination ran out of room while it applied artifact %d (%s %s): %s."
+                : "Cannot apply artifact %d (%s %s): %s.")
             .formatted(
                 begin.number(), begin.kind(), begin.name(), message.replaceFirst("\\.$", "")),
         e);

@@ -48,10 +48,7 @@ public final class FileSender {
       throws IOException {
     List<Sent> sent = new ArrayList<>();
     for (FileArtifact artifact : trees) {
-      FileTree tree =
-          artifact.overlayUpper()
-              ? FileTree.overlayUpper(artifact.root())
-              : FileTree.plain(artifact.root());
+      FileTree tree = artifact.tree();
       TreeSnapshot last = before.getOrDefault(artifact, TreeSnapshot.empty());
       TreeSnapshot now = tree.scan(last);
       Set<String> alwaysHere = below(artifact.mount().toString(), always);

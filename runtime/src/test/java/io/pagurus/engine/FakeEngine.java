@@ -115,6 +115,10 @@ public final class FakeEngine implements ContainerEngine {
   public final List<String> recovered = new CopyOnWriteArrayList<>();
 
   public volatile boolean imagePresent;
+
+  /** What is free where images and files go, bytes. */
+  public volatile long diskAvailable = 1L << 40;
+
   private volatile boolean memoryless;
   private final Path directory;
   private final Process process;
@@ -228,7 +232,7 @@ public final class FakeEngine implements ContainerEngine {
 
   @Override
   public Features features() {
-    return new Features("x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, 1L << 40, true);
+    return new Features("x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, diskAvailable, true);
   }
 
   @Override

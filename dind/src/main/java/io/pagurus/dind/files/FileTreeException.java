@@ -7,10 +7,25 @@ import static java.util.Objects.requireNonNull;
  */
 public final class FileTreeException extends RuntimeException {
   private final String path;
+  private final boolean beyondLimits;
 
   FileTreeException(String action, String path, String reason) {
+    this(action, path, reason, false);
+  }
+
+  private FileTreeException(String action, String path, String reason, boolean beyondLimits) {
     super("Cannot %s %s: %s.".formatted(action, printable(path), reason));
     this.path = requireNonNull(path, "path is null");
+    this.beyondLimits = beyondLimits;
+  }
+
+  static FileTreeException beyondLimits(String path, String reason) {
+    return new FileTreeException("apply", path, reason, true);
+  }
+
+  /** Whether the stream was well-formed and went beyond the receiver's {@link Limits}. */
+  public boolean isBeyondLimits() {
+    return beyondLimits;
   }
 
   /** The entry, relative to the tree; empty for the tree itself. */

@@ -118,7 +118,8 @@ public final class TreeReceiver {
 
   private void countEntry(String path) {
     if (++entries > limits.entries()) {
-      throw malformed(path, "more than %d entries are not allowed".formatted(limits.entries()));
+      throw FileTreeException.beyondLimits(
+          path, "more than %d entries are not allowed".formatted(limits.entries()));
     }
   }
 
@@ -192,7 +193,8 @@ public final class TreeReceiver {
       end = offset + length;
       bytes += length;
       if (bytes > limits.bytes()) {
-        throw malformed(path, "more than %d bytes are not allowed".formatted(limits.bytes()));
+        throw FileTreeException.beyondLimits(
+            path, "more than %d bytes are not allowed".formatted(limits.bytes()));
       }
       in.bytes(posix.buffer(), length);
       for (long done = 0; done < length; ) {

@@ -11,6 +11,7 @@ import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.InnerContainer;
+import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.engine.Departure;
 import io.pagurus.engine.FileArtifact;
 import io.pagurus.model.MigrationException;
@@ -141,7 +142,7 @@ final class DockerDeparture implements Departure {
   private long fileBytes() throws IOException {
     long bytes = 0;
     for (FileArtifact tree : files()) {
-      bytes += treeBytes(tree.root());
+      bytes += treeBytes(tree);
     }
     for (Path file : logs().values()) {
       bytes += Files.size(file);
@@ -149,12 +150,12 @@ final class DockerDeparture implements Departure {
     return bytes;
   }
 
-  /** Files may come and go while they are counted: an estimate is all that is needed. */
-  private static long treeBytes(Path root) {
-    try (Stream<Path> files = Files.walk(root)) {
-      return files.mapToLong(file -> file.toFile().length()).sum();
-    } catch (IOException | UncheckedIOException e) {
-      log.info("Cannot measure {}: {}", root, e.getMessage());
+  /** An upper estimate, with holes: the destination takes little more than this. */
+  private static long treeBytes(FileArtifact artifact) {
+    try {
+      return artifact.tree().scan().sizeBytes();
+    } catch (FileTreeException e) {
+      log.info("Cannot measure {}: {}", artifact.root(), e.getMessage());
       return 0;
     }
   }

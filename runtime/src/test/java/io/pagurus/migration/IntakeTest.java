@@ -1,0 +1,134 @@
+package io.pagurus.migration;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.pagurus.dind.files.FileTree;
+import io.pagurus.dind.files.TreeSender;
+import io.pagurus.dind.files.TreeSnapshot;
+import io.pagurus.engine.Arrival;
+import io.pagurus.engine.FakeEngine;
+import io.pagurus.model.FailureCode;
+import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Message;
+import io.pagurus.protocol.Message.ArtifactBegin.Kind;
+import io.pagurus.transfer.ArtifactSink;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+@Timeout(20)
+final class IntakeTest {
+  private static final int PLANNED = 100_000;
+  private static final int SLACK = 50_000;
+
+  @TempDir private Path directory;
+  private final AtomicInteger left = new AtomicInteger();
+  private Process process;
+  private FakeEngine engine;
+  private Arrival arrival;
+  private Intake intake;
+
+  @BeforeEach
+  void begin() throws IOException {
+    process = new ProcessBuilder("sleep", "600").start();
+    engine = new FakeEngine(directory.resolve("engine"), process);
+    engine.imagePresent = true;
+    Path staging = Files.createDirectories(directory.resolve("staging"));
+    arrival = engine.arrive(plan(), staging);
+    arrival.prepare();
+    intake = new Intake(engine, staging, SLACK);
+    intake.begin(plan());
+  }
+
+  @AfterEach
+  void end() {
+    process.destroyForcibly();
+  }
+
+  private static Message.ServicePlan plan() {
+    return new Message.ServicePlan(
+        "web",
+        JsonNodeFactory.instance.objectNode(),
+        List.of(),
+        List.of(),
+        "sha256:image",
+        1 << 20,
+        PLANNED,
+        1,
+        1,
+        List.of(),
+        Set.of(),
+        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true));
+  }
+
+  /** Sends a file of this size to the rootfs. */
+  private void receive(int fileBytes) throws IOException {
+    Path files = Files.createDirectories(directory.resolve("files"));
+    Files.writeString(files.resolve("file"), "x".repeat(fileBytes));
+    var stream = new ByteArrayOutputStream();
+    FileTree tree = FileTree.plain(files);
+    TreeSender.send(tree, tree.scan(), TreeSnapshot.empty(), path -> false, stream);
+    ArtifactSink sink = open(Kind.ROOTFS);
+    sink.accept(stream.toByteArray(), stream.size());
+    sink.finish();
+  }
+
+  private ArtifactSink open(Kind kind) {
+    return intake.open(new Message.ArtifactBegin(1, kind, ""), arrival, left::incrementAndGet);
+  }
+
+  @Test
+  void filesMayGrowByHalfAndALittle() throws IOException {
+    receive(PLANNED * 3 / 2 + SLACK);
+    assertEquals(1, left.get());
+  }
+
+  @Test
+  void filesThatGrowBeyondReasonAreRefused() {
+    var failure =
+        assertThrows(MigrationException.class, () -> receive(PLANNED * 3 / 2 + SLACK + 1));
+    assertEquals(FailureCode.NO_ROOM, failure.code());
+    assertTrue(failure.getMessage().contains("more files than"), failure.getMessage());
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"IMAGE", "ROOTFS", "LOG"})
+  void nothingIsTakenThatWouldFillTheDisk(Kind kind) {
+    ArtifactSink sink = open(kind);
+    engine.diskAvailable = (40L << 20) - 1;
+    var failure =
+        assertThrows(MigrationException.class, () -> sink.accept(new byte[1 << 20], 1 << 20));
+    assertEquals(FailureCode.NO_ROOM, failure.code());
+    assertEquals(
+        "The destination ran out of disk: 39 MiB are free, and 32 MiB stay so for the services there.",
+        failure.getMessage());
+    sink.abandon();
+    assertEquals(1, left.get());
+  }
+
+  @Test
+  void whatFailsAfterAStopFailsForItsReason() throws IOException {
+    intake.openPages();
+    ArtifactSink memory = open(Kind.MEMORY);
+    var reason = new MigrationException(FailureCode.CANCELLED, "Never mind.");
+    intake.stop(reason);
+    intake.close();
+    assertEquals(1, left.get());
+    assertEquals(
+        reason, assertThrows(MigrationException.class, () -> memory.accept(new byte[1], 1)));
+  }
+}
