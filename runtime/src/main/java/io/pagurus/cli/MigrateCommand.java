@@ -49,7 +49,8 @@ final class MigrateCommand implements Callable<Integer> {
   @Option(
       names = "--strategy",
       paramLabel = "NAME",
-      description = "When memory travels (default: stop-and-copy).")
+      description =
+          "When memory travels: stop-and-copy (the default), or pre-copy, in rounds while the service runs.")
   private Optional<String> strategy = Optional.empty();
 
   @Option(
@@ -63,6 +64,19 @@ final class MigrateCommand implements Callable<Integer> {
       paramLabel = "RATE",
       description = "Sends at most this much per second, for instance 50MiB or 500Mbit.")
   private Optional<String> bandwidth = Optional.empty();
+
+  @Option(
+      names = "--downtime-limit",
+      paramLabel = "DURATION",
+      description =
+          "Pre-copy goes on until the downtime is predicted to be below (default: 300ms), stops falling, or --max-rounds.")
+  private Optional<Duration> downtimeLimit = Optional.empty();
+
+  @Option(
+      names = "--max-rounds",
+      paramLabel = "N",
+      description = "Most rounds of a pre-copy (default: 8).")
+  private Optional<Integer> maxRounds = Optional.empty();
 
   @Option(names = "--dry-run", description = "Only checks both sides; touches nothing.")
   private boolean dryRun;
@@ -114,6 +128,8 @@ final class MigrateCommand implements Callable<Integer> {
     request.put("to", Node.of(ticket()));
     strategy.ifPresent(name -> request.put("strategy", Node.of(name)));
     timeout.ifPresent(limit -> request.put("timeout_ms", Node.of(limit.toMillis())));
+    downtimeLimit.ifPresent(limit -> request.put("downtime_limit_ms", Node.of(limit.toMillis())));
+    maxRounds.ifPresent(most -> request.put("max_rounds", Node.of(most)));
     bandwidth.ifPresent(
         rate -> request.put("bandwidth_bytes_per_second", Node.of(bytesPerSecond(rate))));
     request.put("dry_run", Node.of(dryRun));

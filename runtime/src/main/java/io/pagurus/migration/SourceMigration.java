@@ -20,6 +20,7 @@ import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Strategy;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
@@ -66,6 +67,12 @@ final class SourceMigration {
   private static final Duration RESTORE_LIMIT = Duration.ofMinutes(3);
   private static final Duration SETTLE_LIMIT = Duration.ofMinutes(15);
 
+  private static final Duration DEFAULT_DOWNTIME_LIMIT = Duration.ofMillis(300);
+  private static final int DEFAULT_MAX_ROUNDS = 8;
+
+  /** Digests of 4 GiB of memory; what a service has beyond travels in every round. */
+  private static final long DIGEST_BYTES = 16L << 20;
+
   /** Whether it can still be stopped; leaves OPEN once. */
   private enum Standing {
     OPEN,
@@ -92,6 +99,8 @@ final class SourceMigration {
   private final List<Sent> sent = new ArrayList<>();
   private final List<String> warnings = new ArrayList<>();
   private final Bandwidth bandwidth;
+  private final Rounds rounds;
+  private final MemorySender memory;
   private final AtomicReference<Standing> standing = new AtomicReference<>(Standing.OPEN);
   private volatile FailureCode cancelReason = CANCELLED;
   private volatile String cancelMessage = "";
@@ -119,6 +128,15 @@ final class SourceMigration {
     this.service = service;
     this.here = here;
     this.progress = progress;
+    this.rounds =
+        new Rounds(
+            request.downtimeLimitMillis().orElse(DEFAULT_DOWNTIME_LIMIT.toMillis()),
+            request.maxRounds().orElse(DEFAULT_MAX_ROUNDS));
+    this.memory =
+        switch (request.strategy()) {
+          case STOP_AND_COPY -> MemorySender.once();
+          case PRE_COPY -> MemorySender.inRounds(DIGEST_BYTES);
+        };
     this.bandwidth =
         request.bandwidthBytesPerSecond().map(Bandwidth::of).orElseGet(Bandwidth::unlimited);
   }
@@ -141,6 +159,7 @@ final class SourceMigration {
             ArtifactSender second = openBulk(peer)) {
           prepare(peer, plan, verdict, first);
           sendStable(second);
+          preCopy(first);
           // From here on the service stands still. Any failure before the commit thaws it.
           freeze(staging);
           dumpAndSend(first, second, staging);
@@ -168,6 +187,7 @@ final class SourceMigration {
           new MigrationException(FailureCode.INTERNAL, "Internal error: %s.".formatted(e), e));
     } finally {
       deadline.interrupt();
+      memory.close();
       runner = null;
       deleteStaging(staging);
     }
@@ -256,6 +276,35 @@ final class SourceMigration {
     checkCancelled();
   }
 
+  /** Memory in rounds, while the service runs on; the freeze then sends what changed since. */
+  private void preCopy(ArtifactSender sender) {
+    if (request.strategy() != Strategy.PRE_COPY) {
+      return;
+    }
+    long since = System.nanoTime();
+    while (rounds.worthAnother()) {
+      progress.enter(
+          Phase.PRE_COPY,
+          "Sending memory while the service runs, round %d.".formatted(rounds.all().size() + 1));
+      long begun = System.nanoTime();
+      Sent round = sender.send(Kind.MEMORY, "", this::sendLive);
+      received(sender, List.of(round));
+      rounds.add(round.bytes(), System.nanoTime() - begun);
+      checkCancelled();
+    }
+    clock.add(Phase.PRE_COPY, since);
+  }
+
+  private void sendLive(ArtifactSender.Artifact artifact) throws IOException {
+    // Opened anew in each round: after an exec the old memory would only look empty.
+    Map<Integer, ProcessMemory> processes = ProcessMemory.open(service.processes());
+    try {
+      memory.sendLive(artifact, processes);
+    } finally {
+      processes.values().forEach(ProcessMemory::close);
+    }
+  }
+
   private List<FileArtifact> rootfs() {
     return service.files().stream().filter(tree -> tree.kind() == Kind.ROOTFS).toList();
   }
@@ -276,7 +325,6 @@ final class SourceMigration {
     Path images = staging.resolve("checkpoint");
     Map<Integer, ProcessMemory> processes = openMemory();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-      MemorySender memory = new MemorySender(processes);
       Future<Departure.Dump> dumping =
           threads.submit(
               () -> {
@@ -285,7 +333,7 @@ final class SourceMigration {
                 clock.add(Phase.DUMP, begun);
                 return dump;
               });
-      Future<List<Sent>> memorySent = threads.submit(() -> sendMemory(first, memory, dumping));
+      Future<List<Sent>> memorySent = threads.submit(() -> sendMemory(first, processes, dumping));
       Future<List<Sent>> filesSent =
           threads.submit(() -> sendFiles(second, images, dumping, writableShared(processes)));
       dumpStatistics = join(dumping).statistics();
@@ -300,12 +348,16 @@ final class SourceMigration {
   }
 
   private List<Sent> sendMemory(
-      ArtifactSender sender, MemorySender memory, Future<Departure.Dump> dumping) {
+      ArtifactSender sender,
+      Map<Integer, ProcessMemory> processes,
+      Future<Departure.Dump> dumping) {
     List<Sent> parts = new ArrayList<>();
-    parts.add(sender.send(Kind.MEMORY, "", memory::sendAll));
+    parts.add(sender.send(Kind.MEMORY, "", artifact -> memory.sendFrozen(artifact, processes)));
     Map<Integer, List<Departure.PageRun>> wanted = join(dumping).lazyPages();
     if (!memory.covers(wanted)) {
-      parts.add(sender.send(Kind.MEMORY, "", artifact -> memory.sendMissing(artifact, wanted)));
+      parts.add(
+          sender.send(
+              Kind.MEMORY, "", artifact -> memory.sendMissing(artifact, processes, wanted)));
     }
     return parts;
   }
@@ -323,13 +375,7 @@ final class SourceMigration {
 
   private Map<Integer, ProcessMemory> openMemory() {
     Map<Integer, ProcessMemory> memories = new TreeMap<>();
-    attempt(
-        () -> {
-          for (Map.Entry<Integer, Integer> process : service.processes().entrySet()) {
-            memories.put(
-                process.getKey(), ProcessMemory.open(process.getValue(), process.getKey()));
-          }
-        });
+    attempt(() -> memories.putAll(ProcessMemory.open(service.processes())));
     return memories;
   }
 
@@ -536,6 +582,7 @@ final class SourceMigration {
         bytesImages,
         bytesSent,
         clock.phases(),
+        rounds.all(),
         new MigrationReport.CriuStatistics(dumpStatistics, restoreStatistics),
         List.copyOf(warnings),
         failure);

@@ -23,6 +23,7 @@ import java.util.Optional;
  * @param bytesImages image layers, bytes
  * @param bytesSent what went over the wire, after compression, bytes
  * @param phases ms per phase, by {@link Phase#label()}; phases in the window overlap
+ * @param rounds of a pre-copy, in order; empty for stop-and-copy
  * @param criu CRIU's own statistics, with its own names
  * @param warnings what was odd but did not stop the migration
  * @param error why it did not complete
@@ -44,12 +45,25 @@ public record MigrationReport(
     @JsonProperty("bytes_images") long bytesImages,
     @JsonProperty("bytes_sent") long bytesSent,
     Map<String, Long> phases,
+    List<Round> rounds,
     CriuStatistics criu,
     List<String> warnings,
     Optional<Failure> error) {
 
+  public MigrationReport {
+    rounds = rounds == null ? List.of() : List.copyOf(rounds);
+  }
+
   /** CRIU's stats-dump and stats-restore; times in microseconds, as CRIU writes them. */
   public record CriuStatistics(Map<String, Long> dump, Map<String, Long> restore) {}
+
+  /**
+   * One pass over the memory of the running service.
+   *
+   * @param bytes sent, before compression
+   * @param millis until the destination held them, ms
+   */
+  public record Round(long bytes, @JsonProperty("ms") long millis) {}
 
   /** Why a migration did not complete. */
   public record Failure(FailureCode code, String message) {

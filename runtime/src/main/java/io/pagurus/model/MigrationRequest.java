@@ -12,6 +12,9 @@ import java.util.Optional;
  * @param strategy when memory travels
  * @param timeoutMillis limit on the total time in ms; empty for the default
  * @param bandwidthBytesPerSecond limit on what is sent, in bytes/s; empty for none
+ * @param downtimeLimitMillis pre-copy goes on until the downtime is predicted to be below, ms;
+ *     empty for the default
+ * @param maxRounds most rounds of a pre-copy; empty for the default
  * @param dryRun preflight only: nothing is touched on either side
  * @param skipBinds destinations of bind mounts that may stay behind
  */
@@ -21,6 +24,8 @@ public record MigrationRequest(
     Strategy strategy,
     @JsonProperty("timeout_ms") Optional<Long> timeoutMillis,
     @JsonProperty("bandwidth_bytes_per_second") Optional<Long> bandwidthBytesPerSecond,
+    @JsonProperty("downtime_limit_ms") Optional<Long> downtimeLimitMillis,
+    @JsonProperty("max_rounds") Optional<Integer> maxRounds,
     @JsonProperty("dry_run") boolean dryRun,
     @JsonProperty("skip_binds") List<String> skipBinds) {
 
@@ -37,6 +42,10 @@ public record MigrationRequest(
     timeoutMillis = timeoutMillis == null ? Optional.empty() : timeoutMillis;
     bandwidthBytesPerSecond =
         bandwidthBytesPerSecond == null ? Optional.empty() : bandwidthBytesPerSecond;
+    downtimeLimitMillis = downtimeLimitMillis == null ? Optional.empty() : downtimeLimitMillis;
+    maxRounds = maxRounds == null ? Optional.empty() : maxRounds;
+    downtimeLimitMillis.ifPresent(value -> requirePositive(value, "downtime_limit_ms"));
+    maxRounds.ifPresent(value -> requirePositive(value, "max_rounds"));
     timeoutMillis.ifPresent(value -> requirePositive(value, "timeout_ms"));
     bandwidthBytesPerSecond.ifPresent(
         value -> requirePositive(value, "bandwidth_bytes_per_second"));
@@ -44,7 +53,6 @@ public record MigrationRequest(
   }
 
   private static void requirePositive(long value, String name) {
-
     if (value <= 0) {
       throw new MigrationException(
           FailureCode.USAGE, "%s must be positive, not %d.".formatted(name, value));

@@ -11,6 +11,7 @@ public enum Phase {
   PREFLIGHT,
   PREPARE,
   STABLE,
+  PRE_COPY,
   FREEZE,
   DUMP,
   SEND,
@@ -22,6 +23,6 @@ public enum Phase {
   /** The name in JSON, metrics and progress lines. */
   @JsonValue
   public String label() {
-    return name().toLowerCase(Locale.ROOT);
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 }

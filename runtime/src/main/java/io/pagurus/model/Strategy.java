@@ -8,7 +8,10 @@ import java.util.stream.Collectors;
 /** When memory travels relative to the freeze; see {@code docs/concepts.md}. */
 public enum Strategy {
   /** All memory while frozen. */
-  STOP_AND_COPY("stop-and-copy");
+  STOP_AND_COPY("stop-and-copy"),
+
+  /** In rounds while the service runs; only what changed since the last round while frozen. */
+  PRE_COPY("pre-copy");
 
   private final String label;
 

@@ -6,22 +6,24 @@ import io.pagurus.engine.Departure.PageRun;
 import io.pagurus.model.MigrationException;
 import io.pagurus.transfer.ArtifactSender.Artifact;
 import io.pagurus.transfer.ArtifactSender.Buffer;
+import io.pagurus.transfer.SentPages.Digests;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.util.BitSet;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
- * Turns the memory of a frozen tree into records of an artifact.
+ * Turns the memory of a tree into records of an artifact: while it runs, in rounds that send what
+ * has changed since the round before, and once more when it is frozen.
  *
  * <p>A record is a header of 16 bytes, big endian, {@code i32 pid in the container, i32 pages, i64
- * address}, then the pages; pages &lt; 0 says that -pages pages hold only zeros, and nothing
- * follows. No record crosses a chunk.
+ * address}, then the pages. Pages &lt; 0 says that -pages pages hold only zeros; pid &lt; 0 that
+ * the pages of process -pid are gone and may be forgotten; nothing follows either. No record
+ * crosses a chunk.
  */
-public final class MemorySender {
+public final class MemorySender implements AutoCloseable {
   static final int HEADER_BYTES = 16;
   private static final int PAGE = ProcessMemory.PAGE_BYTES;
 
@@ -30,15 +32,27 @@ public final class MemorySender {
 
   private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[PAGE]);
 
-  private final Map<Integer, ProcessMemory> processes;
-  private final Map<Integer, SentPages> sent = new HashMap<>();
+  private final Digests digests;
+  private final Map<Integer, SentPages> sent = new TreeMap<>();
   private long pagesSent;
 
+  private MemorySender(long digestBudget) {
+    this.digests = new Digests(digestBudget);
+  }
+
+  /** For one pass, which sends everything. */
+  public static MemorySender once() {
+    return new MemorySender(0);
+  }
+
   /**
-   * @param processes the frozen tree by pid in the container; stays owned by the caller
+   * For several passes, each of which sends what differs from the one before.
+   *
+   * @param digestBudget the most off-heap memory for digests, bytes: 16 for each page; what goes
+   *     beyond is sent in every pass
    */
-  public MemorySender(Map<Integer, ProcessMemory> processes) {
-    this.processes = processes;
+  public static MemorySender inRounds(long digestBudget) {
+    return new MemorySender(digestBudget);
   }
 
   /** Memory pages sent so far, without zero pages. */
@@ -46,20 +60,54 @@ public final class MemorySender {
     return pagesSent;
   }
 
-  /** Sends every page that holds something. */
-  public void sendAll(Artifact artifact) throws IOException {
-    Writer writer = new Writer(artifact);
+  /**
+   * One round over processes that run on: pages that vanish meanwhile are left to the next pass.
+   *
+   * @param processes by pid in the container
+   */
+  public void sendLive(Artifact artifact, Map<Integer, ProcessMemory> processes)
+      throws IOException {
+    send(artifact, processes, true);
+  }
+
+  /**
+   * The pass over the frozen tree.
+   *
+   * @param processes by pid in the container
+   * @throws IOException also when a page that is there can't be read
+   */
+  public void sendFrozen(Artifact artifact, Map<Integer, ProcessMemory> processes)
+      throws IOException {
+    send(artifact, processes, false);
+  }
+
+  private void send(Artifact artifact, Map<Integer, ProcessMemory> processes, boolean live)
+      throws IOException {
+    Writer writer = new Writer(artifact, live);
     for (ProcessMemory process : processes.values()) {
-      SentPages marks = sent.computeIfAbsent(process.imagePid(), pid -> new SentPages());
-      for (PresentPages.Run run : process.present()) {
+      sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
+      for (PresentPages.Run run : present(process, live)) {
         writer.send(process, run.address(), run.pages());
-        marks.add(run.address(), run.pages());
       }
     }
+    sent.forEach((pid, pages) -> pages.vanished().forEach(run -> writer.forget(pid, run)));
     writer.flush();
   }
 
-  /** Whether every one of these pages has been sent. */
+  private static List<PresentPages.Run> present(ProcessMemory process, boolean live)
+      throws IOException {
+    try {
+      return process.present();
+    } catch (IOException e) {
+      if (live) {
+        // It has ended since the tree was listed.
+        return List.of();
+      }
+      throw e;
+    }
+  }
+
+  /** Whether the destination holds every one of these pages. */
   public boolean covers(Map<Integer, List<PageRun>> wanted) {
     return wanted.entrySet().stream()
         .allMatch(
@@ -71,14 +119,16 @@ public final class MemorySender {
   }
 
   /**
-   * Sends those pages of CRIU's own page map that {@link #sendAll} did not: the map is the proof of
-   * what the service needs, our scan only the head start.
+   * Sends those pages of CRIU's own page map that {@link #sendFrozen} did not: the map is the proof
+   * of what the service needs, our scan only the head start.
    *
+   * @param processes by pid in the container
    * @param wanted runs by pid in the container
    */
-  public void sendMissing(Artifact artifact, Map<Integer, List<PageRun>> wanted)
+  public void sendMissing(
+      Artifact artifact, Map<Integer, ProcessMemory> processes, Map<Integer, List<PageRun>> wanted)
       throws IOException {
-    Writer writer = new Writer(artifact);
+    Writer writer = new Writer(artifact, false);
     for (Map.Entry<Integer, List<PageRun>> entry : wanted.entrySet()) {
       ProcessMemory process = processes.get(entry.getKey());
       if (process == null) {
@@ -87,13 +137,12 @@ public final class MemorySender {
             "CRIU dumped process %d, which was not there when the service froze."
                 .formatted(entry.getKey()));
       }
-      SentPages marks = sent.computeIfAbsent(entry.getKey(), pid -> new SentPages());
+      SentPages marks = sent.computeIfAbsent(entry.getKey(), pid -> new SentPages(digests));
       for (PageRun run : entry.getValue()) {
         for (long page = 0; page < run.pages(); page++) {
           long address = run.address() + page * PAGE;
           if (!marks.contains(address)) {
             writer.send(process, address, 1);
-            marks.add(address, 1);
           }
         }
       }
@@ -101,43 +150,27 @@ public final class MemorySender {
     writer.flush();
   }
 
-  /** Which pages of a process have been sent, 1 bit per page in blocks of 32 MiB address space. */
-  private static final class SentPages {
-    private static final int BLOCK_PAGES = 1 << 13;
-    private final Map<Long, BitSet> blocks = new HashMap<>();
+  @Override
+  public void close() {
+    digests.close();
+  }
 
-    void add(long address, long pages) {
-      long first = address / PAGE;
-      for (long page = first; page < first + pages; ) {
-        int from = (int) (page % BLOCK_PAGES);
-        int count = (int) Math.min(BLOCK_PAGES - from, first + pages - page);
-        blocks.computeIfAbsent(page / BLOCK_PAGES, block -> new BitSet()).set(from, from + count);
-        page += count;
-      }
-    }
-
-    boolean containsAll(PageRun run) {
-      for (long page = 0; page < run.pages(); page++) {
-        if (!contains(run.address() + page * PAGE)) {
-          return false;
-        }
-      }
-      return true;
-    }
-
-    boolean contains(long address) {
-      long page = address / PAGE;
-      BitSet block = blocks.get(page / BLOCK_PAGES);
-      return block != null && block.get((int) (page % BLOCK_PAGES));
-    }
+  /** What becomes of a page that was read. */
+  private enum Fate {
+    /** The destination holds it as it is. */
+    HELD,
+    ZERO,
+    DATA
   }
 
   private final class Writer {
     private final Artifact artifact;
+    private final boolean live;
     private Buffer buffer;
 
-    Writer(Artifact artifact) {
+    Writer(Artifact artifact, boolean live) {
       this.artifact = artifact;
+      this.live = live;
     }
 
     void send(ProcessMemory process, long address, long pages) throws IOException {
@@ -149,42 +182,71 @@ public final class MemorySender {
         int run = (int) Math.min(left, room);
         int data = buffer.length + HEADER_BYTES;
         int read = process.read(at, ByteBuffer.wrap(buffer.bytes, data, run * PAGE));
-        if (read != run * PAGE) {
+        if (read != run * PAGE && !live) {
           throw new IOException("%s lost memory at %x while frozen".formatted(process, at + read));
         }
-        frame(process.imagePid(), at, run, data);
+        frame(process.imagePid(), at, read / PAGE, data);
+        if (read != run * PAGE) {
+          return;
+        }
         at += (long) run * PAGE;
         left -= run;
       }
     }
 
-    /** Puts headers before the pages just read, squeezing zero pages out in place. */
+    /** Puts headers before the pages just read, squeezing out in place those that don't travel. */
     private void frame(int pid, long address, int run, int data) {
-      MemorySegment pages = MemorySegment.ofArray(buffer.bytes);
+      SentPages known = sent.get(pid);
       int page = 0;
-      int source = data;
+      Fate fate = run > 0 ? fate(known, address, data) : Fate.HELD;
       while (page < run) {
-        boolean zero = isZero(pages, source);
         int end = page + 1;
-        while (end < run && isZero(pages, data + end * PAGE) == zero) {
+        Fate next = fate;
+        while (end < run) {
+          next = fate(known, address + (long) end * PAGE, data + end * PAGE);
+          if (next != fate) {
+            break;
+          }
           end++;
         }
-        int count = end - page;
-        if (zero) {
-          header(pid, -count, address + (long) page * PAGE);
-        } else {
+        put(fate, pid, address + (long) page * PAGE, end - page, data + page * PAGE);
+        page = end;
+        fate = next;
+      }
+    }
+
+    private Fate fate(SentPages known, long address, int offset) {
+      if (!known.changed(address, buffer.bytes, offset)) {
+        return Fate.HELD;
+      }
+      MemorySegment pages = MemorySegment.ofArray(buffer.bytes);
+      return MemorySegment.mismatch(pages, offset, offset + PAGE, ZEROS, 0, PAGE) < 0
+          ? Fate.ZERO
+          : Fate.DATA;
+    }
+
+    private void put(Fate fate, int pid, long address, int pages, int source) {
+      switch (fate) {
+        case HELD -> {}
+        case ZERO -> header(pid, -pages, address);
+        case DATA -> {
           // Only the first record has its header's place before it; later ones move their pages up.
           int target = buffer.length + HEADER_BYTES;
           if (target > source) {
-            throw new IllegalStateException("Zero run too short to hold a header");
+            throw new IllegalStateException("A run too short to hold a header");
           }
-          System.arraycopy(buffer.bytes, source, buffer.bytes, target, count * PAGE);
-          header(pid, count, address + (long) page * PAGE);
-          buffer.length += count * PAGE;
-          pagesSent += count;
+          System.arraycopy(buffer.bytes, source, buffer.bytes, target, pages * PAGE);
+          header(pid, pages, address);
+          buffer.length += pages * PAGE;
+          pagesSent += pages;
         }
-        page = end;
-        source = data + page * PAGE;
+      }
+    }
+
+    void forget(int pid, PageRun run) {
+      for (long page = 0; page < run.pages(); page += MAX_RUN) {
+        ensure(HEADER_BYTES);
+        header(-pid, (int) Math.min(MAX_RUN, run.pages() - page), run.address() + page * PAGE);
       }
     }
 
@@ -194,10 +256,6 @@ public final class MemorySender {
           .putInt(pages)
           .putLong(address);
       buffer.length += HEADER_BYTES;
-    }
-
-    private static boolean isZero(MemorySegment pages, int offset) {
-      return MemorySegment.mismatch(pages, offset, offset + PAGE, ZEROS, 0, PAGE) < 0;
     }
 
     private void ensure(int bytes) {

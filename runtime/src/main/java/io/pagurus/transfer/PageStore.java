@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,6 +44,7 @@ public final class PageStore implements AutoCloseable {
   private final long capacityPages;
   private final List<MemorySegment> slabs = new ArrayList<>();
   private final Map<Table, int[]> tables = new HashMap<>();
+  private final BitSet free = new BitSet();
   private int nextSlot = FIRST_SLOT;
 
   private record Table(int pid, long index) {}
@@ -62,7 +64,7 @@ public final class PageStore implements AutoCloseable {
 
   /** Pages held, without zero pages. */
   public synchronized long pages() {
-    return (long) nextSlot - FIRST_SLOT;
+    return (long) nextSlot - FIRST_SLOT - free.cardinality();
   }
 
   /**
@@ -80,14 +82,23 @@ public final class PageStore implements AutoCloseable {
       int pid = in.getInt();
       int pages = in.getInt();
       long address = in.getLong();
-      if (pid <= 0 || pages == 0 || address < 0 || address % PAGE != 0) {
+      boolean gone = pid < 0;
+      if (pid == 0
+          || pid == Integer.MIN_VALUE
+          || pages == 0
+          || (gone && pages < 0)
+          || address < 0
+          || address % PAGE != 0) {
         throw new MigrationException(PROTOCOL, "Malformed memory record.");
       }
-      if (pages < 0) {
-        if (-(long) pages > MemorySender.MAX_RUN) {
-          throw new MigrationException(PROTOCOL, "Over-long run of zero pages.");
-        }
+      if ((gone || pages < 0) && Math.abs((long) pages) > MemorySender.MAX_RUN) {
+        throw new MigrationException(PROTOCOL, "Over-long run of pages without contents.");
+      }
+      if (gone) {
+        forget(-pid, address, pages);
+      } else if (pages < 0) {
         for (long page = 0; page < -(long) pages; page++) {
+          release(slot(pid, address + page * PAGE));
           mark(pid, address + page * PAGE, ZERO);
         }
       } else {
@@ -97,6 +108,22 @@ public final class PageStore implements AutoCloseable {
         put(pid, address, pages, source, in.position());
         in.position(in.position() + pages * PAGE);
       }
+    }
+  }
+
+  private void forget(int pid, long address, int pages) {
+    for (long page = 0; page < pages; page++) {
+      int slot = slot(pid, address + page * PAGE);
+      if (slot != ABSENT) {
+        release(slot);
+        mark(pid, address + page * PAGE, ABSENT);
+      }
+    }
+  }
+
+  private void release(int slot) {
+    if (slot >= FIRST_SLOT) {
+      free.set(slot);
     }
   }
 
@@ -119,6 +146,11 @@ public final class PageStore implements AutoCloseable {
   }
 
   private int allocate() throws IOException {
+    if (!free.isEmpty()) {
+      int slot = free.length() - 1;
+      free.clear(slot);
+      return slot;
+    }
     int index = nextSlot - FIRST_SLOT;
     if (index >= capacityPages || nextSlot == Integer.MAX_VALUE) {
       throw new MigrationException(

@@ -77,6 +77,27 @@ public final class ProcessMemory implements AutoCloseable {
     return new ProcessMemory(pid, imagePid);
   }
 
+  /**
+   * Opens the memory of several processes, leaving out those that have ended meanwhile.
+   *
+   * @param tree see {@link #tree}
+   * @return by pid in the container
+   */
+  public static Map<Integer, ProcessMemory> open(Map<Integer, Integer> tree) throws IOException {
+    Map<Integer, ProcessMemory> memories = new TreeMap<>();
+    for (Map.Entry<Integer, Integer> process : tree.entrySet()) {
+      try {
+        memories.put(process.getKey(), open(process.getValue(), process.getKey()));
+      } catch (NoSuchFileException e) {
+        // If it is still needed, CRIU's page map names it, and the migration fails for want of it.
+      } catch (IOException e) {
+        memories.values().forEach(ProcessMemory::close);
+        throw e;
+      }
+    }
+    return memories;
+  }
+
   /** The pid in CRIU's images. */
   int imagePid() {
     return imagePid;

@@ -150,6 +150,8 @@ final class CliTest {
             Strategy.STOP_AND_COPY,
             Optional.of(300_000L),
             Optional.of(50L << 20),
+            Optional.empty(),
+            Optional.empty(),
             false,
             List.of("/data", "/logs")),
         asked);
@@ -231,7 +233,15 @@ final class CliTest {
 
   private static MigrationRequest request() {
     return new MigrationRequest(
-        "web", "T", Strategy.STOP_AND_COPY, Optional.empty(), Optional.empty(), false, List.of());
+        "web",
+        "T",
+        Strategy.STOP_AND_COPY,
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        false,
+        List.of());
   }
 
   @Test

@@ -69,6 +69,7 @@ final class JournalTest {
                   6,
                   7,
                   Map.of("freeze", 8L),
+                  List.of(new MigrationReport.Round(4096, 10)),
                   new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
                   List.of("Odd."),
                   Optional.of(new MigrationReport.Failure(FailureCode.NO_ROOM, "Full.")))));

@@ -144,9 +144,10 @@ final class MigrationTest {
     assertTrue(report.bytesSent() > 2L * IMAGE.length, () -> report.toString());
     assertTrue(report.downtimeMillis() <= report.timeToFullSpeedMillis());
     assertTrue(report.timeToFullSpeedMillis() <= report.totalMillis());
-    for (Phase phase : Phase.values()) {
+    for (Phase phase : EnumSet.complementOf(EnumSet.of(Phase.PRE_COPY))) {
       assertTrue(report.phases().containsKey(phase.label()), () -> phase + " in " + report);
     }
+    assertEquals(List.of(), report.rounds());
     assertEquals(1234, report.criu().dump().get("frozen_time"));
     assertEquals(5678, report.criu().restore().get("forking_time"));
     assertEquals(

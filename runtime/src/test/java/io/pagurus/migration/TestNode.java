@@ -75,6 +75,8 @@ final class TestNode implements AutoCloseable {
         Strategy.STOP_AND_COPY,
         timeoutMillis,
         Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
         dryRun,
         List.of());
   }

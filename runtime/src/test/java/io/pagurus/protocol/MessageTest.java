@@ -113,6 +113,8 @@ final class MessageTest {
             Strategy.STOP_AND_COPY,
             Optional.empty(),
             Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
             false,
             List.of());
     assertFalse(request.toString().contains("s3cret"), request.toString());

@@ -144,8 +144,9 @@ final class MemoryTransferTest {
   @Test
   void everyPageOfAProcessArrives() throws IOException {
     try (ProcessMemory memory = memory()) {
-      var sender = new MemorySender(Map.of(IMAGE_PID, memory));
-      try (PageStore store = sent(sender::sendAll)) {
+      var sender = MemorySender.once();
+      try (PageStore store =
+          sent(artifact -> sender.sendFrozen(artifact, Map.of(IMAGE_PID, memory)))) {
         long compared = 0;
         for (PresentPages.Run run : memory.present()) {
           for (long at = run.address(); at < run.end(); at += PAGE) {
@@ -166,8 +167,9 @@ final class MemoryTransferTest {
   @Test
   void aKnownBlockArrivesWithItsHolesAndZeros() throws IOException {
     try (ProcessMemory memory = memory()) {
-      var sender = new MemorySender(Map.of(IMAGE_PID, memory));
-      try (PageStore store = sent(sender::sendAll)) {
+      var sender = MemorySender.once();
+      try (PageStore store =
+          sent(artifact -> sender.sendFrozen(artifact, Map.of(IMAGE_PID, memory)))) {
         for (int index = 0; index < Tenant.PAGES; index++) {
           long at = block + (long) index * PAGE;
           if (!Tenant.untouched(index)) {
@@ -186,9 +188,10 @@ final class MemoryTransferTest {
     Map<Integer, List<PageRun>> wanted =
         Map.of(IMAGE_PID, List.of(new PageRun(block, 2), new PageRun(block + 5 * PAGE, 3)));
     try (ProcessMemory memory = memory()) {
-      var sender = new MemorySender(Map.of(IMAGE_PID, memory));
+      var sender = MemorySender.once();
       assertFalse(sender.covers(wanted));
-      try (PageStore store = sent(artifact -> sender.sendMissing(artifact, wanted))) {
+      try (PageStore store =
+          sent(artifact -> sender.sendMissing(artifact, Map.of(IMAGE_PID, memory), wanted))) {
         assertTrue(sender.covers(wanted));
         assertArrayEquals(Tenant.content(1), taken(store, block + PAGE, 1));
         assertTrue(store.holds(IMAGE_PID, block + 5 * PAGE, 3));
@@ -201,15 +204,15 @@ final class MemoryTransferTest {
   void whatHasBeenSentIsNotMissing() throws IOException {
     Map<Integer, List<PageRun>> wanted = Map.of(IMAGE_PID, List.of(new PageRun(block, 2)));
     try (ProcessMemory memory = memory()) {
-      var sender = new MemorySender(Map.of(IMAGE_PID, memory));
+      var sender = MemorySender.once();
       long[] before = new long[1];
       try (PageStore store =
           sent(
               artifact -> {
-                sender.sendAll(artifact);
+                sender.sendFrozen(artifact, Map.of(IMAGE_PID, memory));
                 before[0] = sender.pagesSent();
               },
-              artifact -> sender.sendMissing(artifact, wanted))) {
+              artifact -> sender.sendMissing(artifact, Map.of(IMAGE_PID, memory), wanted))) {
         assertTrue(sender.covers(wanted));
         assertEquals(before[0], sender.pagesSent());
         assertEquals(before[0], store.pages());
@@ -220,12 +223,12 @@ final class MemoryTransferTest {
   @Test
   void aProcessThatNobodyOpenedIsADumpFailure() throws IOException {
     Map<Integer, List<PageRun>> wanted = Map.of(99, List.of(new PageRun(block, 1)));
-    var sender = new MemorySender(Map.of());
+    var sender = MemorySender.once();
     assertFalse(sender.covers(wanted));
     var failure =
         assertThrows(
             MigrationException.class,
-            () -> sent(artifact -> sender.sendMissing(artifact, wanted)).close());
+            () -> sent(artifact -> sender.sendMissing(artifact, Map.of(), wanted)).close());
     assertEquals(FailureCode.DUMP_FAILED, failure.code());
     assertTrue(failure.getMessage().contains("process 99"), failure.getMessage());
   }
@@ -234,11 +237,13 @@ final class MemoryTransferTest {
   void memoryThatIsNotThereIsNoZeroPage() throws IOException {
     Map<Integer, List<PageRun>> wanted = Map.of(IMAGE_PID, List.of(new PageRun(PAGE, 1)));
     try (ProcessMemory memory = memory()) {
-      var sender = new MemorySender(Map.of(IMAGE_PID, memory));
+      var sender = MemorySender.once();
       var failure =
           assertThrows(
               MigrationException.class,
-              () -> sent(artifact -> sender.sendMissing(artifact, wanted)).close());
+              () ->
+                  sent(artifact -> sender.sendMissing(artifact, Map.of(IMAGE_PID, memory), wanted))
+                      .close());
       assertEquals(FailureCode.TRANSFER_FAILED, failure.code());
       assertTrue(failure.getMessage().contains("lost memory at 1000"), failure.getMessage());
     }

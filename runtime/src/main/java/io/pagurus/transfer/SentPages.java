@@ -1,0 +1,139 @@
+package io.pagurus.transfer;
+
+import com.dynatrace.hash4j.hashing.HashValue128;
+import com.dynatrace.hash4j.hashing.Hasher128;
+import com.dynatrace.hash4j.hashing.Hashing;
+import io.pagurus.engine.Departure.PageRun;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Which pages of one process the destination holds, and with which contents: 1 bit per page in
+ * blocks of 32 MiB address space and, where rounds compare contents, an XXH3-128 digest of 16 bytes
+ * per page off the heap. Once the digests' budget is spent, further pages count as changed.
+ */
+final class SentPages {
+  private static final int PAGE = ProcessMemory.PAGE_BYTES;
+  private static final int BLOCK_PAGES = 1 << 13;
+  private static final int DIGEST_BYTES = 16;
+  private static final long BLOCK_BYTES = (long) BLOCK_PAGES * DIGEST_BYTES;
+  private static final Hasher128 HASHER = Hashing.xxh3_128();
+
+  private final Map<Long, Block> blocks = new TreeMap<>();
+  private final Digests digests;
+
+  /** Where the digests of all processes lie. */
+  static final class Digests implements AutoCloseable {
+    private final Arena arena = Arena.ofShared();
+    private long left;
+
+    /**
+     * @param budget for all processes together, bytes; 0: contents are not compared
+     */
+    Digests(long budget) {
+      this.left = budget;
+    }
+
+    private MemorySegment block() {
+      if (left < BLOCK_BYTES) {
+        return MemorySegment.NULL;
+      }
+      left -= BLOCK_BYTES;
+      return arena.allocate(BLOCK_BYTES, Long.BYTES);
+    }
+
+    @Override
+    public void close() {
+      arena.close();
+    }
+  }
+
+  private static final class Block {
+    final BitSet sent = new BitSet();
+    final BitSet seen = new BitSet();
+    final MemorySegment digests;
+
+    Block(MemorySegment digests) {
+      this.digests = digests;
+    }
+  }
+
+  SentPages(Digests digests) {
+    this.digests = digests;
+  }
+
+  private Block block(long page) {
+    return blocks.computeIfAbsent(page / BLOCK_PAGES, index -> new Block(digests.block()));
+  }
+
+  /**
+   * Notes a page as it is now.
+   *
+   * @return whether the destination holds it with other contents, or not at all
+   */
+  boolean changed(long address, byte[] bytes, int offset) {
+    long page = address / PAGE;
+    Block block = block(page);
+    int index = (int) (page % BLOCK_PAGES);
+    boolean held = block.sent.get(index);
+    block.sent.set(index);
+    block.seen.set(index);
+    if (block.digests == MemorySegment.NULL) {
+      return true;
+    }
+    HashValue128 now = HASHER.hashBytesTo128Bits(bytes, offset, PAGE);
+    long at = (long) index * DIGEST_BYTES;
+    if (held
+        && block.digests.get(ValueLayout.JAVA_LONG, at) == now.getMostSignificantBits()
+        && block.digests.get(ValueLayout.JAVA_LONG, at + Long.BYTES)
+            == now.getLeastSignificantBits()) {
+      return false;
+    }
+    block.digests.set(ValueLayout.JAVA_LONG, at, now.getMostSignificantBits());
+    block.digests.set(ValueLayout.JAVA_LONG, at + Long.BYTES, now.getLeastSignificantBits());
+    return true;
+  }
+
+  /**
+   * Ends a pass over the whole process: what it has not met is not there any more.
+   *
+   * @return runs of pages that the destination may forget
+   */
+  List<PageRun> vanished() {
+    List<PageRun> runs = new ArrayList<>();
+    for (Map.Entry<Long, Block> entry : blocks.entrySet()) {
+      Block block = entry.getValue();
+      BitSet gone = (BitSet) block.sent.clone();
+      gone.andNot(block.seen);
+      for (int from = gone.nextSetBit(0); from >= 0; ) {
+        int end = gone.nextClearBit(from);
+        runs.add(new PageRun((entry.getKey() * BLOCK_PAGES + from) * PAGE, end - (long) from));
+        from = gone.nextSetBit(end);
+      }
+      block.sent.and(block.seen);
+      block.seen.clear();
+    }
+    return runs;
+  }
+
+  boolean containsAll(PageRun run) {
+    for (long page = 0; page < run.pages(); page++) {
+      if (!contains(run.address() + page * PAGE)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  boolean contains(long address) {
+    long page = address / PAGE;
+    Block block = blocks.get(page / BLOCK_PAGES);
+    return block != null && block.sent.get((int) (page % BLOCK_PAGES));
+  }
+}

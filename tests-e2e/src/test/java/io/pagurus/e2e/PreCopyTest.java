@@ -1,0 +1,49 @@
+package io.pagurus.e2e;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Memory that travels in rounds while the service goes on changing it. */
+class PreCopyTest extends BetweenTwo {
+  @Test
+  void everyPageIsRightThoughThePagesChangeWhileTheyTravel() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    OuterContainer from = a;
+    OuterContainer to = b;
+    for (int hop = 0; hop < 2; hop++) {
+      JsonNode report = from.migrate("changing", to, "--strategy", "pre-copy");
+      assertCompleted(report);
+      assertEquals("pre-copy", report.path("strategy").asText());
+      JsonNode rounds = report.path("rounds");
+      assertTrue(rounds.size() >= 2, rounds.toString());
+      long first = rounds.path(0).path("bytes").asLong();
+      assertTrue(first > 64L << 20, rounds.toString());
+      assertTrue(rounds.path(1).path("bytes").asLong() < first / 2, rounds.toString());
+      int moved = to.log("changing").size();
+      awaitLog(to, "changing", moved + 8);
+      OuterContainer back = from;
+      from = to;
+      to = back;
+    }
+    List<String> log = from.log("changing");
+    for (int line = 0; line < log.size(); line++) {
+      assertEquals("step %d ok".formatted(line + 1), log.get(line));
+    }
+  }
+
+  @Test
+  void roundsEndAtTheirLimit() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    JsonNode report = a.migrate("changing", b, "--strategy", "pre-copy", "--max-rounds", "1");
+    assertCompleted(report);
+    assertEquals(1, report.path("rounds").size());
+    awaitMoreLog(b, "changing");
+    assertTrue(b.log("changing").getLast().endsWith(" ok"), b.log("changing").getLast());
+  }
+}
