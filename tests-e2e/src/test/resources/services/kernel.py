@@ -52,6 +52,10 @@ if os.fork() == 0:
         struct.pack_into("<Q", anonymous, 0, segment.value)
         time.sleep(0.005)
 
+zombie = os.fork()
+if zombie == 0:
+    os._exit(0)
+
 ranged = open("/tmp/fcntl", "w")
 fcntl.lockf(ranged, fcntl.LOCK_EX, 100, 50)
 on(signal.SIGALRM, "alarms")
@@ -74,6 +78,7 @@ while True:
         fcntl.lockf(ranged, fcntl.LOCK_UN, 100, 50)
     state["anonymous"] = struct.unpack_from("<Q", anonymous)[0]
     state["segment"] = segment.value
+    state["zombie"] = open("/proc/%d/stat" % zombie).read().split()[2]
     state["left"] = left(late)
     state["pending"] = sorted(signal.sigpending())
     print(json.dumps(state), flush=True)

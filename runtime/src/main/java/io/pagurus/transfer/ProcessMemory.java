@@ -78,7 +78,8 @@ public final class ProcessMemory implements AutoCloseable {
   }
 
   /**
-   * Opens the memory of several processes, leaving out those that have ended meanwhile.
+   * Opens the memory of several processes, leaving out zombies and those that have ended meanwhile:
+   * if one were needed, CRIU's page map would name it, and the migration fail for want of it.
    *
    * @param tree see {@link #tree}
    * @return by pid in the container
@@ -88,14 +89,23 @@ public final class ProcessMemory implements AutoCloseable {
     for (Map.Entry<Integer, Integer> process : tree.entrySet()) {
       try {
         memories.put(process.getKey(), open(process.getValue(), process.getKey()));
-      } catch (NoSuchFileException e) {
-        // If it is still needed, CRIU's page map names it, and the migration fails for want of it.
       } catch (IOException e) {
-        memories.values().forEach(ProcessMemory::close);
-        throw e;
+        if (hasMemory(process.getValue())) {
+          memories.values().forEach(ProcessMemory::close);
+          throw e;
+        }
       }
     }
     return memories;
+  }
+
+  /** False for zombies, and for processes that are not there any more. */
+  private static boolean hasMemory(int pid) {
+    try {
+      return !Files.readString(Path.of("/proc/" + pid + "/maps")).isEmpty();
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   /** The pid in CRIU's images. */

@@ -22,7 +22,7 @@ class PreCopyTest extends BetweenTwo {
       JsonNode rounds = report.path("rounds");
       assertTrue(rounds.size() >= 2, rounds.toString());
       long first = rounds.path(0).path("bytes").asLong();
-      assertTrue(first > 64L << 20, rounds.toString());
+      assertTrue(first > 48L << 20, rounds.toString());
       assertTrue(rounds.path(1).path("bytes").asLong() < first / 2, rounds.toString());
       int moved = to.log("changing").size();
       awaitLog(to, "changing", moved + 8);

@@ -99,6 +99,8 @@ class ProcessStateTest extends BetweenTwo {
     for (String count : List.of("anonymous", "segment", "alarms", "ticks")) {
       assertTrue(after.path(count).asLong() > before.path(count).asLong(), count);
     }
+    assertEquals("Z", before.path("zombie").asText());
+    assertEquals("Z", after.path("zombie").asText());
     double left = before.path("left").asDouble() - after.path("left").asDouble();
     assertTrue(left > 0 && left < 100, "a timer of 1000 s goes on, it does not start again");
     assertEquals("[10,39,40]", after.path("pending").toString());
