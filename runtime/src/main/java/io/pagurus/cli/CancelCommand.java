@@ -1,12 +1,8 @@
 package io.pagurus.cli;
 
 import java.io.PrintWriter;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(
     name = "cancel",
@@ -14,27 +10,25 @@ import picocli.CommandLine.Spec;
       "Stops a migration, unless it has committed, and waits until it has ended.",
       "The service goes on at the source."
     })
-final class CancelCommand implements Callable<Integer> {
-  private final ApiClient api;
-  @Spec private CommandSpec spec;
-  @Mixin private Output output = new Output();
+final class CancelCommand extends ApiCommand {
 
   @Parameters(paramLabel = "MIGRATION", description = "Id of a migration.")
   private String id = "";
 
   CancelCommand(ApiClient api) {
-    this.api = api;
+    super(api);
   }
 
   @Override
-  public Integer call() {
-    PrintWriter out = spec.commandLine().getOut();
-    boolean json = output.json();
+  Node ask() {
     String path = "/v1/migrations/" + Paths.segment(id);
     api.delete(path);
     api.follow(path + "/events", status -> !status.has("outcome"));
-    Node status = Node.parse(api.get(path));
-    out.println(json ? status.json() : status.text("message"));
-    return 0;
+    return Node.parse(api.get(path));
+  }
+
+  @Override
+  void print(Node status, PrintWriter out) {
+    out.println(status.text("message"));
   }
 }

@@ -2,34 +2,26 @@ package io.pagurus.cli;
 
 import java.io.PrintWriter;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(name = "inspect", description = "Shows everything known about a migration.")
-final class InspectCommand implements Runnable {
-  private final ApiClient api;
-  @Spec private CommandSpec spec;
-  @Mixin private Output output = new Output();
+final class InspectCommand extends ApiCommand {
 
   @Parameters(paramLabel = "MIGRATION", description = "Id of a migration.")
   private String id = "";
 
   InspectCommand(ApiClient api) {
-    this.api = api;
+    super(api);
   }
 
   @Override
-  public void run() {
-    PrintWriter out = spec.commandLine().getOut();
-    boolean json = output.json();
-    Node status = Node.parse(api.get("/v1/migrations/" + Paths.segment(id)));
-    if (json) {
-      out.println(status.json());
-    } else {
-      print(status, "", out);
-    }
+  Node ask() {
+    return Node.parse(api.get("/v1/migrations/" + Paths.segment(id)));
+  }
+
+  @Override
+  void print(Node status, PrintWriter out) {
+    print(status, "", out);
   }
 
   /** A line per value, nested names joined by dots. */

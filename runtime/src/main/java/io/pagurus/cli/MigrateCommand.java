@@ -15,14 +15,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(
     name = "migrate",
@@ -30,10 +26,7 @@ import picocli.CommandLine.Spec;
       "Moves a running service, state intact, to the runtime that issued the ticket.",
       "Progress goes to stderr, the result to stdout. Ctrl-C cancels; the service then goes on here."
     })
-final class MigrateCommand implements Callable<Integer> {
-  private final ApiClient api;
-  @Spec private CommandSpec spec;
-  @Mixin private Output output = new Output();
+final class MigrateCommand extends ApiCommand {
 
   @Parameters(paramLabel = "SERVICE", description = "Name or id of a running service.")
   private String service = "";
@@ -87,22 +80,33 @@ final class MigrateCommand implements Callable<Integer> {
       description = "A bind mount, by its path in the service, that may stay behind; repeatable.")
   private List<String> skipBinds = List.of();
 
+  /** The migration's, once it has begun. */
+  private Optional<String> id = Optional.empty();
+
   MigrateCommand(ApiClient api) {
-    this.api = api;
+    super(api);
   }
 
   @Override
-  public Integer call() throws IOException {
-    boolean json = output.json();
-    PrintWriter out = spec.commandLine().getOut();
-    PrintWriter err = spec.commandLine().getErr();
+  Node ask() throws IOException {
+    try {
+      return migrate();
+    } catch (MigrationException e) {
+      if (json()) {
+        return failed(e);
+      }
+      throw e;
+    }
+  }
+
+  private Node migrate() throws IOException {
     Node answer = Node.parse(api.post("/v1/migrations", request()));
     if (dryRun) {
-      return result(answer, json, out, err);
+      return answer;
     }
-
+    id = Optional.of(answer.text("id"));
     String path = "/v1/migrations/" + answer.text("id");
-    Progress progress = Progress.on(err);
+    Progress progress = Progress.on(err());
     try (var _ = new Interruption(() -> cancel(path, progress))) {
       api.follow(
           path + "/events",
@@ -118,8 +122,24 @@ final class MigrateCommand implements Callable<Integer> {
             "The runtime ended while it migrated %s. Once it is back, `pagurus inspect %s` tells how it ended."
                 .formatted(service, answer.text("id")));
       }
-      return result(status.get("report"), json, out, err);
+      return status.get("report");
     }
+  }
+
+  /**
+   * The report of a migration that the runtime has no report of: it did not begin, or it did and
+   * the runtime has gone.
+   */
+  private Node failed(MigrationException failure) {
+    Map<String, Node> error = new LinkedHashMap<>();
+    error.put("code", Node.of(failure.code().name()));
+    error.put("message", Node.of(failure.getMessage()));
+    Map<String, Node> report = new LinkedHashMap<>();
+    id.ifPresent(known -> report.put("id", Node.of(known)));
+    report.put("service", Node.of(service));
+    report.put("outcome", Node.of(id.isPresent() ? "in_doubt" : "failed"));
+    report.put("error", Node.of(error));
+    return Node.of(report);
   }
 
   private Node request() throws IOException {
@@ -141,7 +161,7 @@ final class MigrateCommand implements Callable<Integer> {
     try {
       return Units.bytesPerSecond(rate);
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), "--bandwidth: " + e.getMessage(), e);
+      throw new ParameterException(spec().commandLine(), "--bandwidth: " + e.getMessage(), e);
     }
   }
 
@@ -182,17 +202,20 @@ final class MigrateCommand implements Callable<Integer> {
     }
   }
 
-  private int result(Node report, boolean json, PrintWriter out, PrintWriter err) {
-    if (json) {
-      out.println(report.json());
-    } else if (!report.has("error")) {
+  @Override
+  void print(Node report, PrintWriter out) {
+    if (!report.has("error")) {
       Summary.print(report, !dryRun, out);
     }
+  }
+
+  @Override
+  int exitCode(Node report) {
     if (!report.has("error")) {
       return 0;
     }
     Node error = report.get("error");
-    err.println("pagurus: " + error.text("message"));
+    err().println("pagurus: " + error.text("message"));
     return Arrays.stream(FailureCode.values())
         .filter(code -> code.name().equals(error.text("code")))
         .findFirst()

@@ -3,29 +3,21 @@ package io.pagurus.cli;
 import java.io.PrintWriter;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 @Command(name = "ps", description = "Lists the services here and whether they can migrate.")
-final class PsCommand implements Runnable {
-  private final ApiClient api;
-  @Spec private CommandSpec spec;
-  @Mixin private Output output = new Output();
+final class PsCommand extends ApiCommand {
 
   PsCommand(ApiClient api) {
-    this.api = api;
+    super(api);
   }
 
   @Override
-  public void run() {
-    PrintWriter out = spec.commandLine().getOut();
-    boolean json = output.json();
-    Node services = Node.parse(api.get("/v1/services"));
-    if (json) {
-      out.println(services.json());
-      return;
-    }
+  Node ask() {
+    return Node.parse(api.get("/v1/services"));
+  }
+
+  @Override
+  void print(Node services, PrintWriter out) {
     var table = new Table("NAME", "ID", "IMAGE", "STATE", "MEMORY", "CAN MIGRATE");
     for (Node service : services.items()) {
       table.add(

@@ -4,16 +4,10 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(name = "status", description = "Shows running migrations, or one migration.")
-final class StatusCommand implements Runnable {
-  private final ApiClient api;
-  @Spec private CommandSpec spec;
-  @Mixin private Output output = new Output();
+final class StatusCommand extends ApiCommand {
 
   @Parameters(
       arity = "0..1",
@@ -22,32 +16,27 @@ final class StatusCommand implements Runnable {
   private Optional<String> id = Optional.empty();
 
   StatusCommand(ApiClient api) {
-    this.api = api;
+    super(api);
   }
 
   @Override
-  public void run() {
-    PrintWriter out = spec.commandLine().getOut();
-    boolean json = output.json();
+  Node ask() {
     if (id.isPresent()) {
-      Node status = Node.parse(api.get("/v1/migrations/" + Paths.segment(id.get())));
-      if (json) {
-        out.println(status.json());
-      } else {
-        Statuses.print(List.of(status), out);
-      }
-      return;
+      return Node.parse(api.get("/v1/migrations/" + Paths.segment(id.get())));
     }
-    List<Node> running =
+    return Node.of(
         Node.parse(api.get("/v1/migrations")).items().stream()
             .filter(status -> !status.has("outcome"))
-            .toList();
-    if (json) {
-      out.println(Node.of(running).json());
-    } else if (running.isEmpty()) {
+            .toList());
+  }
+
+  @Override
+  void print(Node answer, PrintWriter out) {
+    List<Node> shown = id.isPresent() ? List.of(answer) : answer.items();
+    if (shown.isEmpty()) {
       out.println("No migration is running. See `pagurus history`.");
     } else {
-      Statuses.print(running, out);
+      Statuses.print(shown, out);
     }
   }
 }

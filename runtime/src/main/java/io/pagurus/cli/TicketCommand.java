@@ -8,10 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 @Command(
     name = "ticket",
@@ -19,10 +16,7 @@ import picocli.CommandLine.Spec;
       "Issues a ticket that lets another runtime migrate one service to here.",
       "The ticket stands alone on the last line. It is a secret: it works once, until it expires."
     })
-final class TicketCommand implements Runnable {
-  private final ApiClient api;
-  @Spec private CommandSpec spec;
-  @Mixin private Output output = new Output();
+final class TicketCommand extends ApiCommand {
 
   @Option(
       names = "--valid-for",
@@ -45,23 +39,20 @@ final class TicketCommand implements Runnable {
   private List<String> addresses = List.of();
 
   TicketCommand(ApiClient api) {
-    this.api = api;
+    super(api);
   }
 
   @Override
-  public void run() {
-    boolean json = output.json();
+  Node ask() {
     Map<String, Node> request = new LinkedHashMap<>();
     request.put("valid_for_ms", Node.of(validFor.toMillis()));
     service.ifPresent(name -> request.put("service", Node.of(name)));
     request.put("addresses", Node.of(addresses.stream().map(Node::of).toList()));
-    Node ticket = Node.parse(api.post("/v1/tickets", Node.of(request)));
+    return Node.parse(api.post("/v1/tickets", Node.of(request)));
+  }
 
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      out.println(ticket.json());
-      return;
-    }
+  @Override
+  void print(Node ticket, PrintWriter out) {
     out.printf(
         "Lets one runtime migrate %s to here, until %s, over %s.%n",
         ticket.has("service") ? "the service " + ticket.text("service") : "one service",

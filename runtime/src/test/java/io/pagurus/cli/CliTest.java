@@ -176,6 +176,37 @@ final class CliTest {
     assertTrue(result.out().contains("\"outcome\":\"aborted\""), result.out());
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          db  | x               | 3 | NOT_FOUND | no service 'db'
+          web | @/nowhere       | 2 | USAGE     | cannot be read
+          web | x --strategy up | 2 | USAGE     | Unknown strategy 'up'
+          """)
+  void migrationThatCannotBeginReportsInJsonToo(
+      String service, String to, int code, String error, String message) {
+    Result result = run("migrate %s --output json --to %s".formatted(service, to).split(" "));
+    assertEquals(code, result.code());
+    assertEquals(1, result.lines().size(), result.out());
+    Node report = Node.parse(result.out().getBytes(StandardCharsets.UTF_8));
+    assertEquals("failed", report.text("outcome"));
+    assertEquals(service, report.text("service"));
+    assertEquals(error, report.get("error").text("code"));
+    assertTrue(report.get("error").text("message").contains(message), result.out());
+    assertEquals("pagurus: " + report.get("error").text("message"), result.err().strip());
+  }
+
+  @Test
+  void withoutRuntimeAMigrationReportsInJsonToo() {
+    runtime.close();
+    Result result = run("migrate", "web", "--to", "T", "--output", "json");
+    assertEquals(16, result.code());
+    assertTrue(result.out().contains("\"outcome\":\"failed\""), result.out());
+    assertTrue(result.out().contains("\"code\":\"ENGINE_UNAVAILABLE\""), result.out());
+  }
+
   /** Runs a migration, and does something once it has been frozen. */
   private Result migrate(Runnable then, String... arguments) throws InterruptedException {
     Events.Subscription begun = migrations.events.subscribe("m1");
@@ -294,6 +325,16 @@ final class CliTest {
   void runtimeThatDiesDuringAMigrationIsReported() throws Exception {
     Result result = migrate(() -> runtime.close(), "web", "--to", "T");
     assertEquals(16, result.code(), result.err());
+  }
+
+  @Test
+  void runtimeThatDiesDuringAMigrationLeavesTheReportInDoubt() throws Exception {
+    Result result = migrate(() -> runtime.close(), "web", "--to", "T", "--output", "json");
+    assertEquals(16, result.code(), result.err());
+    assertEquals(1, result.lines().size(), result.out());
+    assertTrue(
+        result.out().startsWith("{\"id\":\"m1\",\"service\":\"web\",\"outcome\":\"in_doubt\","),
+        result.out());
   }
 
   @Test
