@@ -35,7 +35,7 @@ while read -r word; do
 done < <(grep -oE '[A-Z]+_[A-Z]+|[a-z]+=unconfined|/run:exec|--shm-size|--cgroupns|--hostname|/var/lib/docker' <<< "$expected" | sort -u)
 
 hostnames() { # hostnames "docker run" ARGUMENTS...: what image/outer makes of them
-    PAGURUS_IMAGE='' image/outer --print outer "$@" | grep -oE -- '(--hostname|-h)[= ]?[a-z]+' | xargs
+    PAGURUS_IMAGE='' image/outer --print outer "$@" | { grep -oE -- ' (--hostname|-h)[= ]?[a-z]+' || true; } | xargs
 }
 while IFS='|' read -r arguments wanted; do
     read -ra words <<< "$arguments"
