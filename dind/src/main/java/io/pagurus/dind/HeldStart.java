@@ -2,6 +2,7 @@ package io.pagurus.dind;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import io.pagurus.dind.files.Fifo;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -210,20 +211,10 @@ public final class HeldStart implements AutoCloseable {
   private void makeFifo() {
     try {
       Files.createDirectories(directory);
-      Process mkfifo =
-          new ProcessBuilder("mkfifo", "-m", "600", fifo().toString())
-              .redirectErrorStream(true)
-              .start();
-      String complaint = new String(mkfifo.getInputStream().readAllBytes(), US_ASCII);
-      if (mkfifo.waitFor() != 0) {
-        throw new IOException(complaint.strip());
-      }
     } catch (IOException e) {
-      throw new UncheckedIOException("Cannot make " + fifo(), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new EngineException(0, "Interrupted while preparing the start of " + containerId);
+      throw new UncheckedIOException("Cannot make " + directory, e);
     }
+    Fifo.make(fifo());
   }
 
   private Path fifo() {

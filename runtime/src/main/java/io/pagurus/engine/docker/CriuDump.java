@@ -2,6 +2,7 @@ package io.pagurus.engine.docker;
 
 import static io.pagurus.model.FailureCode.DUMP_FAILED;
 
+import io.pagurus.dind.files.Fifo;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -53,7 +54,7 @@ final class CriuDump {
     Files.createDirectories(images);
     Files.createDirectories(work);
     CriuDump dump = new CriuDump(images, work);
-    Tool.run(Duration.ofSeconds(5), List.of("mkfifo", "-m", "600", dump.status.toString()));
+    Fifo.make(dump.status);
     return dump;
   }
 
