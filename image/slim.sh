@@ -18,7 +18,7 @@ ldconfig
 rm -f /usr/bin/ctr /usr/bin/containerd-shim /usr/bin/containerd-shim-runc-v1 /usr/bin/pzstd
 # Most outer containers never use Compose: it is unpacked at first use, by a plugin of the same name.
 mkdir -p /usr/lib/pagurus
-zstd -q -9 -T0 --rm /usr/libexec/docker/cli-plugins/docker-compose -o /usr/lib/pagurus/docker-compose.zst
+zstd -q -19 -T0 --rm /usr/libexec/docker/cli-plugins/docker-compose -o /usr/lib/pagurus/docker-compose.zst
 rm -f /usr/bin/docker-compose
 # Programs whose libraries went with the packages above, and libraries that no program here uses.
 rm -f /usr/sbin/update-passwd /usr/sbin/arpd /usr/bin/lslogins

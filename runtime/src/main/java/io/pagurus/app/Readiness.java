@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,6 +38,7 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   private final Runnable recovery;
   private final Path mark;
   private final Thread thread;
+  private final CountDownLatch ready = new CountDownLatch(1);
   private volatile List<String> undeclared =
       List.of("Declared images and services are not handled yet.");
 
@@ -63,9 +65,22 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
     this.thread = Thread.ofPlatform().daemon().name("readiness").unstarted(this::watch);
   }
 
-  void start() {
+  /**
+   * @param whenReady runs once, on a thread of its own: what would only slow the start down
+   */
+  void start(Runnable whenReady) {
     remove();
+    Thread.ofPlatform().daemon().name("when-ready").start(() -> afterwards(whenReady));
     thread.start();
+  }
+
+  private void afterwards(Runnable whenReady) {
+    try {
+      ready.await();
+      whenReady.run();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt(); // nobody does
+    }
   }
 
   @Override
@@ -124,16 +139,17 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
           undeclared.forEach(LOG::error);
           handled = true;
         }
-        boolean ready = missing().isEmpty();
-        if (ready && !marked) {
+        boolean up = missing().isEmpty();
+        if (up && !marked) {
           Files.writeString(mark, "");
           LOG.info("Ready");
-        } else if (!ready && marked) {
+          ready.countDown();
+        } else if (!up && marked) {
           remove();
           LOG.warn("No longer ready: {}", missing());
         }
-        marked = ready;
-        Thread.sleep(ready ? LOOK_READY : LOOK_UNREADY);
+        marked = up;
+        Thread.sleep(up ? LOOK_READY : LOOK_UNREADY);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt(); // closed

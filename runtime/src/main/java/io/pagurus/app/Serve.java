@@ -14,6 +14,7 @@ import io.pagurus.http.HttpApi;
 import io.pagurus.http.NetworkListener;
 import io.pagurus.journal.Journal;
 import io.pagurus.migration.MigrationService;
+import io.pagurus.migration.Rehearsal;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
@@ -117,7 +118,7 @@ final class Serve implements Callable<Integer> {
                       readiness))) {
         api.start();
         listener.start();
-        readiness.start();
+        readiness.start(new Rehearsal(identity, configuration.stagingDirectory())::run);
         LOG.info("Pagurus {} is up: {}", Build.current().version(), configuration);
         stopRequested.await();
         LOG.info("Stopping");

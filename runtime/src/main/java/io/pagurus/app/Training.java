@@ -1,6 +1,8 @@
 package io.pagurus.app;
 
 import io.pagurus.cli.Cli;
+import io.pagurus.migration.Rehearsal;
+import io.pagurus.trust.Identity;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -22,6 +24,9 @@ final class Training {
     {"migrate", "none", "--to", "none"},
   };
 
+  /** Enough for the profiles that the just-in-time compiler asks for. */
+  private static final int REHEARSALS = 3;
+
   private Training() {}
 
   /** Ends with 0 when the daemon came up, whatever the commands had to say. */
@@ -31,6 +36,14 @@ final class Training {
         Thread.ofPlatform().name("serve").start(() -> Cli.run(new String[] {"serve"}, Serve::new));
     while (daemon.isAlive() && !Files.exists(socket)) {
       Thread.sleep(10);
+    }
+    Configuration configuration = Configuration.of(System.getenv());
+    var rehearsal =
+        new Rehearsal(
+            Identity.loadOrCreate(configuration.stateDirectory()),
+            configuration.stagingDirectory());
+    for (int i = 0; i < REHEARSALS; i++) {
+      rehearsal.run();
     }
     for (String[] command : COMMANDS) {
       Cli.run(command, Serve::new);
