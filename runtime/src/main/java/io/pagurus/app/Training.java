@@ -24,9 +24,6 @@ final class Training {
     {"migrate", "none", "--to", "none"},
   };
 
-  /** Enough for the profiles that the just-in-time compiler asks for. */
-  private static final int REHEARSALS = 3;
-
   private Training() {}
 
   /** Ends with 0 when the daemon came up, whatever the commands had to say. */
@@ -42,9 +39,7 @@ final class Training {
         new Rehearsal(
             Identity.loadOrCreate(configuration.stateDirectory()),
             configuration.stagingDirectory());
-    for (int i = 0; i < REHEARSALS; i++) {
-      rehearsal.run();
-    }
+    rehearsal.run();
     for (String[] command : COMMANDS) {
       Cli.run(command, Serve::new);
     }
