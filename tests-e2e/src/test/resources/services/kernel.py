@@ -5,6 +5,7 @@ import ctypes, fcntl, json, mmap, os, signal, struct, threading, time
 IPC_CREAT, CLOCK_MONOTONIC, SIGEV_SIGNAL = 0o1000, 1, 0
 libc = ctypes.CDLL(None)
 libc.shmat.restype = ctypes.c_void_p
+libc.prctl(15, b"sp\xe4t")  # PR_SET_NAME: any bytes will do
 state = {"secret": os.urandom(8).hex(), "alarms": 0, "ticks": 0, "taken": []}
 
 

@@ -4,10 +4,15 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** The command line of {@code benchmarks/run.sh}. */
 @Command(
@@ -33,7 +38,7 @@ final class Benchmark implements Callable<Integer> {
   @Option(
       names = "--peers",
       split = ",",
-      defaultValue = "pagurus,docker,podman,runc,link",
+      defaultValue = "pagurus,pagurus-pre-copy,docker,podman,runc,link",
       description = "Who moves it, in this order in each round (default: ${DEFAULT-VALUE}).")
   private List<String> peers = List.of();
 
@@ -72,6 +77,11 @@ final class Benchmark implements Callable<Integer> {
       description = "Where results go (default: ${DEFAULT-VALUE}).")
   private Path folder = Path.of("");
 
+  private static final Set<String> KNOWN =
+      Set.of("pagurus", "pagurus-pre-copy", "docker", "podman", "runc", "link");
+
+  @Spec private CommandSpec spec;
+
   public static void main(String[] arguments) {
     System.exit(new CommandLine(new Benchmark()).execute(arguments));
   }
@@ -82,6 +92,12 @@ final class Benchmark implements Callable<Integer> {
       sizes = List.of(0, 64);
       runs = 1;
       peers = List.of("pagurus", "link");
+    }
+    if (!KNOWN.containsAll(peers)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--peers: %s; known: %s"
+              .formatted(String.join(",", peers), String.join(",", new TreeSet<>(KNOWN))));
     }
     Workload workload = new Workload(0, randomShare, dirtyRate, processes);
     Results results;

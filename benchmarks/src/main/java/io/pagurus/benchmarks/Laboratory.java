@@ -45,7 +45,7 @@ final class Laboratory implements AutoCloseable {
 
     Optional<Outer> peersSource = Optional.empty();
     List<Contender> all = new ArrayList<>();
-    if (peers.stream().anyMatch(name -> !name.equals("pagurus"))) {
+    if (!peers.stream().allMatch(Laboratory::isPagurus)) {
       Outer source = Outer.start(root, PREFIX + "-peers-a", PEERS_IMAGE, network, scripts, false);
       Outer destination =
           Outer.start(root, PREFIX + "-peers-b", PEERS_IMAGE, network, scripts, false);
@@ -53,19 +53,26 @@ final class Laboratory implements AutoCloseable {
       network.shape(rate, source, destination);
       peersSource = Optional.of(source);
       for (String name : peers) {
-        if (!name.equals("pagurus")) {
+        if (!isPagurus(name)) {
           all.add(new ScriptedPeer(name, source, destination, destination.address(network)));
         }
       }
     }
     atRest = AtRest.of(PAGURUS_IMAGE, readyMillis, pagurus);
     host = HostFacts.of(pagurus.getFirst(), peersSource);
-    if (peers.contains("pagurus")) {
-      all.add(
-          peers.indexOf("pagurus"),
-          new Pagurus(pagurus.getFirst(), pagurus.getLast(), "/memhog/memhog.tar"));
+    for (int place = 0; place < peers.size(); place++) {
+      if (isPagurus(peers.get(place))) {
+        all.add(
+            place,
+            new Pagurus(
+                peers.get(place), pagurus.getFirst(), pagurus.getLast(), "/memhog/memhog.tar"));
+      }
     }
     contenders = List.copyOf(all);
+  }
+
+  private static boolean isPagurus(String name) {
+    return name.startsWith(Pagurus.NAME);
   }
 
   /**

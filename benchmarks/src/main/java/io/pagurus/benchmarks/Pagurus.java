@@ -10,20 +10,28 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** {@code pagurus migrate} between two outer containers. */
+/** {@code pagurus migrate} between two outer containers, with one strategy. */
 final class Pagurus implements Contender {
+  /** As in {@code --peers}. */
+  static final String NAME = "pagurus";
+
   private static final Duration LIMIT = Duration.ofMinutes(2);
   private static final String SERVICE = "memhog";
 
   private final ObjectMapper json = new ObjectMapper();
+  private final String name;
+  private final String strategy;
   private final Outer source;
   private final Outer destination;
 
   /**
+   * @param name {@code pagurus} for stop-and-copy, {@code pagurus-STRATEGY} for any other
    * @param image archive of memhog's image, as seen from inside the source; the destination gets it
    *     with the first migration
    */
-  Pagurus(Outer source, Outer destination, String image) {
+  Pagurus(String name, Outer source, Outer destination, String image) {
+    this.name = name;
+    this.strategy = name.equals(NAME) ? "stop-and-copy" : name.substring(NAME.length() + 1);
     this.source = source;
     this.destination = destination;
     source.exec("docker", "load", "--input", image);
@@ -31,7 +39,7 @@ final class Pagurus implements Contender {
 
   @Override
   public String name() {
-    return "pagurus";
+    return name;
   }
 
   @Override
@@ -46,7 +54,17 @@ final class Pagurus implements Contender {
 
     long from = System.nanoTime();
     String line =
-        source.exec(LIMIT, "pagurus", "migrate", SERVICE, "--to", ticket, "--output", "json");
+        source.exec(
+            LIMIT,
+            "pagurus",
+            "migrate",
+            SERVICE,
+            "--to",
+            ticket,
+            "--strategy",
+            strategy,
+            "--output",
+            "json");
     double total = (System.nanoTime() - from) / 1e6;
 
     JsonNode report = parse(line);

@@ -23,6 +23,9 @@ import org.slf4j.LoggerFactory;
 final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Readiness.class);
 
+  /** Whoever has waited for the start has better use for the processors in the first moments. */
+  private static final Duration CALM = Duration.ofSeconds(3);
+
   /** Short while a start waits for it. */
   private static final Duration LOOK_UNREADY = Duration.ofMillis(20);
 
@@ -77,6 +80,7 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   private void afterwards(Runnable whenReady) {
     try {
       ready.await();
+      Thread.sleep(CALM);
       whenReady.run();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt(); // nobody does

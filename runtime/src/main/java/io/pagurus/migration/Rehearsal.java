@@ -2,6 +2,7 @@ package io.pagurus.migration;
 
 import io.pagurus.dind.files.Limits;
 import io.pagurus.dind.files.TreeReceiver;
+import io.pagurus.engine.Departure.PageRun;
 import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
@@ -18,6 +19,9 @@ import io.pagurus.transfer.StreamSink;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -25,14 +29,15 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLSocket;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Moves the memory of this very process, and a few files, to itself over a loopback connection.
+ * Moves a little memory of this very process, and a few files, to itself over a loopback
+ * connection, again and again.
  *
  * <p>A virtual machine that has never moved a byte interprets its data path: the first service to
  * leave would pay for that with a second of downtime. After a rehearsal the code is compiled; made
@@ -41,13 +46,14 @@ import org.slf4j.LoggerFactory;
 public final class Rehearsal {
   private static final Logger log = LoggerFactory.getLogger(Rehearsal.class);
   private static final Duration LIMIT = Duration.ofSeconds(10);
-  private static final long ROOM = 256L << 20;
+  private static final long ROOM = 16L << 20;
   private static final long DIGEST_BYTES = 1L << 20;
   private static final int SELF = 1;
 
-  /** Until the first migration is as fast as any later one; a second of one core. */
-  private static final int PASSES = 5;
+  /** Until the first migration is as fast as any later one. */
+  private static final int PASSES = 16;
 
+  private static final long BYTES = 4L << 20;
   private static final int FILES = 64;
 
   private final Identity identity;
@@ -98,8 +104,9 @@ public final class Rehearsal {
   }
 
   private long send(InetSocketAddress address, Path files) throws IOException {
-    long pages = 0;
-    try (SSLSocket socket = new PeerDialer(LIMIT).dial(address, identity.fingerprint());
+    try (Arena arena = Arena.ofConfined();
+        ProcessMemory self = ProcessMemory.open((int) ProcessHandle.current().pid(), SELF);
+        SSLSocket socket = new PeerDialer(LIMIT).dial(address, identity.fingerprint());
         ArtifactSender sender =
             new ArtifactSender(
                 FrameConnection.dialled(socket.getInputStream(), socket.getOutputStream()),
@@ -108,9 +115,12 @@ public final class Rehearsal {
                 new AtomicInteger(),
                 bytes -> {})) {
       socket.setSoTimeout((int) LIMIT.toMillis());
+      PageRun run = new PageRun(memory(arena).address(), BYTES / ProcessMemory.PAGE_BYTES);
+      long pages = 0;
       for (int pass = 0; pass < PASSES; pass++) {
         try (MemorySender memory = MemorySender.inRounds(DIGEST_BYTES)) {
-          sender.awaitReceived(sender.send(Kind.MEMORY, "", artifact -> sendOwn(memory, artifact)));
+          sender.awaitReceived(
+              sender.send(Kind.MEMORY, "", artifact -> memory.sendLive(artifact, self, run)));
           pages += memory.pagesSent();
         }
       }
@@ -119,15 +129,14 @@ public final class Rehearsal {
     }
   }
 
-  private static void sendOwn(MemorySender memory, ArtifactSender.Artifact artifact)
-      throws IOException {
-    Map<Integer, ProcessMemory> self =
-        ProcessMemory.open(Map.of(SELF, (int) ProcessHandle.current().pid()));
-    try {
-      memory.sendLive(artifact, self);
-    } finally {
-      self.values().forEach(ProcessMemory::close);
-    }
+  /** A piece of memory as services have it: noise, text and nothing. */
+  private static MemorySegment memory(Arena arena) {
+    MemorySegment memory = arena.allocate(BYTES, ProcessMemory.PAGE_BYTES);
+    byte[] noise = new byte[(int) BYTES / 2];
+    new SplittableRandom(BYTES).nextBytes(noise);
+    MemorySegment.copy(noise, 0, memory, ValueLayout.JAVA_BYTE, 0, noise.length);
+    memory.asSlice(BYTES / 2, BYTES / 4).fill((byte) 'a');
+    return memory;
   }
 
   private void receive(ServerSocket listener, PageStore store, Path files) {

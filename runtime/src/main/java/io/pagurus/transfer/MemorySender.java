@@ -71,6 +71,18 @@ public final class MemorySender implements AutoCloseable {
   }
 
   /**
+   * Sends pages of one process that runs on.
+   *
+   * @param pages must be there
+   */
+  public void sendLive(Artifact artifact, ProcessMemory process, PageRun pages) throws IOException {
+    Writer writer = new Writer(artifact, true);
+    sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
+    writer.send(process, pages.address(), pages.pages());
+    writer.flush();
+  }
+
+  /**
    * The pass over the frozen tree.
    *
    * @param processes by pid in the container

@@ -1,5 +1,8 @@
 package io.pagurus.transfer;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import io.pagurus.dind.files.Names;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -63,13 +66,18 @@ public final class ProcessMemory implements AutoCloseable {
   }
 
   private static int innermostPid(Path process) throws IOException {
-    for (String line : Files.readAllLines(process.resolve("status"))) {
+    for (String line : lines(process.resolve("status"))) {
       if (line.startsWith("NSpid:")) {
         String[] fields = line.trim().split("\\s+", -1);
         return Integer.parseInt(fields[fields.length - 1]);
       }
     }
     throw new NoSuchFileException(process + " has no NSpid");
+  }
+
+  /** Names of processes and files in there are any bytes, which must not fail to be read. */
+  private static List<String> lines(Path file) throws IOException {
+    return Files.readAllLines(file, ISO_8859_1);
   }
 
   /** Opens the memory of a process; see {@link #tree} for the two pids. */
@@ -102,7 +110,7 @@ public final class ProcessMemory implements AutoCloseable {
   /** False for zombies, and for processes that are not there any more. */
   private static boolean hasMemory(int pid) {
     try {
-      return !Files.readString(Path.of("/proc/" + pid + "/maps")).isEmpty();
+      return !lines(Path.of("/proc/" + pid + "/maps")).isEmpty();
     } catch (IOException e) {
       return false;
     }
@@ -118,7 +126,7 @@ public final class ProcessMemory implements AutoCloseable {
     long kibibytes = 0;
     for (int pid : pids) {
       try {
-        for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/status"))) {
+        for (String line : lines(Path.of("/proc/" + pid + "/status"))) {
           if (line.startsWith("RssAnon:")
               || line.startsWith("RssShmem:")
               || line.startsWith("VmSwap:")) {
@@ -136,7 +144,7 @@ public final class ProcessMemory implements AutoCloseable {
   List<PresentPages.Run> present() throws IOException {
     List<PresentPages.Run> runs = new ArrayList<>();
     try (PresentPages pages = new PresentPages(proc.resolve("pagemap"))) {
-      for (String line : Files.readAllLines(proc.resolve("maps"))) {
+      for (String line : lines(proc.resolve("maps"))) {
         Mapping mapping = Mapping.parse(line);
         if (mapping.travelsAsPages()) {
           runs.addAll(pages.within(mapping.start(), mapping.end()));
@@ -175,12 +183,12 @@ public final class ProcessMemory implements AutoCloseable {
   public List<String> writableSharedFiles() {
     List<String> paths = new ArrayList<>();
     try {
-      for (String line : Files.readAllLines(proc.resolve("maps"))) {
+      for (String line : lines(proc.resolve("maps"))) {
         Mapping mapping = Mapping.parse(line);
         if (mapping.permissions().startsWith("rw")
             && mapping.permissions().endsWith("s")
             && mapping.name().startsWith("/")) {
-          paths.add(mapping.name());
+          paths.add(Names.decode(mapping.name().getBytes(ISO_8859_1)));
         }
       }
     } catch (NoSuchFileException e) {

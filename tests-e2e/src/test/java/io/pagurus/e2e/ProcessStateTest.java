@@ -108,6 +108,7 @@ class ProcessStateTest extends BetweenTwo {
         b.in("kernel", "ipcs -m | tr -s ' '").contains("0x00005e2e 0 root 600 4096 2"),
         "attached twice");
     assertEquals("flock fcntl", locks(b));
+    assertEquals("7370e474", b.in("kernel", "head -c 4 /proc/1/comm | od -An -tx1 | tr -d ' '"));
 
     b.in("kernel", "touch /tmp/release");
     await().atMost(SOON).until(() -> locks(b).isEmpty());

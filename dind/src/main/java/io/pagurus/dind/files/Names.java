@@ -14,7 +14,7 @@ import java.nio.charset.CodingErrorAction;
  * java.nio.file depends on the locale, which is usually "C" in a container. So bytes that are not
  * UTF-8 become the lone surrogates U+DC80 to U+DCFF, as in Python's PEP 383.
  */
-final class Names {
+public final class Names {
   private static final char ESCAPE = 0xDC00;
 
   private Names() {}
@@ -23,7 +23,8 @@ final class Names {
     return c >= ESCAPE + 0x80 && c <= ESCAPE + 0xFF;
   }
 
-  static String decode(byte[] bytes) {
+  /** The name with these bytes. */
+  public static String decode(byte[] bytes) {
     String text = new String(bytes, UTF_8);
     return text.indexOf('\uFFFD') < 0 ? text : decodeEscaped(bytes);
   }
