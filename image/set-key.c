@@ -107,6 +107,9 @@ int main(int count, char **arguments)
 	answered = recv(connection, answer, sizeof(answer), 0);
 	if (answered == 7 && memcmp(answer, "success", 7) == 0)
 		return 0;
-	fprintf(stderr, "%.*s\n", answered > 0 ? (int)answered : 19, answered > 0 ? answer : "The engine went away");
+	if (answered > 0)
+		fprintf(stderr, "%.*s\n", (int)answered, answer);
+	else
+		fputs("The engine did not answer\n", stderr);
 	return 1;
 }
