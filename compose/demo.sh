@@ -148,18 +148,18 @@ await_write() { # await_write CONTAINER
     done
 }
 
-migrate() { # migrate NUMBER SERVICE FROM TO
+migrate() { # migrate NUMBER SERVICE FROM TO STRATEGY
     local report=$run/$1-$2
     echo "$EPOCHREALTIME" > "$report.times"
     timeout 20 docker exec "$4" pagurus ticket |
-        timeout 120 docker exec -i "$3" pagurus migrate "$2" --to - --output json > "$report.json"
+        timeout 120 docker exec -i "$3" pagurus migrate "$2" --to - --strategy "$5" --output json > "$report.json"
     if [ "$2" = redis ]; then await_write "$4"; fi
     echo "$EPOCHREALTIME" >> "$report.times"
 }
 
-moves() { # moves NUMBER FROM TO
+moves() { # moves NUMBER FROM TO STRATEGY
     local service
-    for service in redis memory; do step "$service ${2##*-} -> ${3##*-}" migrate "$1" $service "$2" "$3"; done
+    for service in redis memory; do step "$service ${2##*-} -> ${3##*-}" migrate "$1" $service "$2" "$3" "$4"; done
 }
 
 down() {
@@ -223,8 +223,8 @@ step "Redis with $memory_mib MiB and the memory service in a" await_services
 start_writer
 python3 compose/client.py check $run/writes "${address[$a]}" > $run/before
 echo "a client writes numbered values to Redis from here on"
-moves 1 $a $b
-moves 2 $b $a
+moves 1 $a $b stop-and-copy
+moves 2 $b $a pre-copy
 stop_writer
 python3 compose/client.py check $run/writes "${address[$a]}" > $run/after || true
 timeout 10 docker exec $a docker logs --timestamps memory > $run/memory.log

@@ -62,11 +62,12 @@ def main(directory, memory_program):
 
     print("\nMigrations over a link of 1 Gbit/s. Downtime as seen from outside (by the client of Redis, by the memory service's own clock)")
     print("and as Pagurus reports it; what moved, and what went over the link, in MiB\n")
-    header = ["service", "from -> to", "seen", "reported", "total time", "memory", "files", "image", "sent"]
+    header = ["service", "from -> to", "strategy", "seen", "reported", "total time", "memory", "files", "image", "sent"]
     table([header] + [
         [
             report["service"],
             f"{report['source']} -> {report['destination']}",
+            report["strategy"],
             seconds(seen),
             seconds(report["downtime_ms"] / 1000),
             seconds(report["total_ms"] / 1000),
@@ -79,7 +80,7 @@ def main(directory, memory_program):
     ])
 
     print("\nPhases in ms: from freeze to restore the service stands still; dump and send overlap\n")
-    names = list(reports[0][0]["phases"])
+    names = max((list(report["phases"]) for report, _ in reports), key=len)
     table([["service", "from -> to"] + names] + [
         [report["service"], f"{report['source']} -> {report['destination']}"]
         + [str(report["phases"].get(name, "-")) for name in names]

@@ -79,7 +79,7 @@ while True:
         fcntl.lockf(ranged, fcntl.LOCK_UN, 100, 50)
     state["anonymous"] = struct.unpack_from("<Q", anonymous)[0]
     state["segment"] = segment.value
-    state["zombie"] = open("/proc/%d/stat" % zombie).read().split()[2]
+    state["zombie"] = open("/proc/%d/stat" % zombie, "rb").read().split()[2].decode()
     state["left"] = left(late)
     state["pending"] = sorted(signal.sigpending())
     print(json.dumps(state), flush=True)

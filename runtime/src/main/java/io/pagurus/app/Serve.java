@@ -118,7 +118,7 @@ final class Serve implements Callable<Integer> {
                       readiness))) {
         api.start();
         listener.start();
-        readiness.start(new Rehearsal(identity, configuration.stagingDirectory())::run);
+        readiness.start(new Rehearsal(identity, configuration.runDirectory())::run);
         LOG.info("Pagurus {} is up: {}", Build.current().version(), configuration);
         stopRequested.await();
         LOG.info("Stopping");

@@ -37,8 +37,7 @@ final class Training {
     Configuration configuration = Configuration.of(System.getenv());
     var rehearsal =
         new Rehearsal(
-            Identity.loadOrCreate(configuration.stateDirectory()),
-            configuration.stagingDirectory());
+            Identity.loadOrCreate(configuration.stateDirectory()), configuration.runDirectory());
     rehearsal.run();
     for (String[] command : COMMANDS) {
       Cli.run(command, Serve::new);

@@ -57,14 +57,14 @@ public final class Rehearsal {
   private static final int FILES = 64;
 
   private final Identity identity;
-  private final Path staging;
+  private final Path parent;
 
   /**
-   * @param staging a directory on a tmpfs; a directory in it is made and removed
+   * @param parent a directory on a tmpfs; a directory in it is made and removed
    */
-  public Rehearsal(Identity identity, Path staging) {
+  public Rehearsal(Identity identity, Path parent) {
     this.identity = identity;
-    this.staging = staging;
+    this.parent = parent;
   }
 
   /**
@@ -73,7 +73,7 @@ public final class Rehearsal {
    * @return pages that were moved; 0 when it failed
    */
   public long run() {
-    Path place = staging.resolve("rehearsal");
+    Path place = parent.resolve("rehearsal");
     long since = System.nanoTime();
     try (PageStore store = new PageStore(Staging.create(place, "memory"), ROOM);
         ServerSocket listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
