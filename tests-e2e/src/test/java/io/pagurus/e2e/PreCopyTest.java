@@ -23,7 +23,7 @@ class PreCopyTest extends BetweenTwo {
       assertTrue(rounds.size() >= 2, rounds.toString());
       long first = rounds.path(0).path("bytes").asLong();
       assertTrue(first > 48L << 20, rounds.toString());
-      assertTrue(rounds.path(1).path("bytes").asLong() < first / 2, rounds.toString());
+      // No bound on the later rounds: a child that was born meanwhile is a whole copy of its own.
       int moved = to.log("changing").size();
       awaitLog(to, "changing", moved + 8);
       OuterContainer back = from;
