@@ -45,6 +45,7 @@ public final class HeldStart implements AutoCloseable {
   private final CompletableFuture<Void> started = new CompletableFuture<>();
   private final CompletableFuture<Void> waiting = new CompletableFuture<>();
   private final CompletableFuture<String> decision = new CompletableFuture<>();
+  private Path statistics;
 
   private HeldStart(String containerId, Path directory) {
     this.containerId = containerId;
@@ -96,21 +97,22 @@ public final class HeldStart implements AutoCloseable {
    * @param options more options of {@code runc restore}
    */
   public void restore(Path images, Path work, List<String> options) {
+    statistics = work.resolve("stats-restore");
     decision.complete(
         "restore %s %s %s".formatted(images, work, String.join(" ", options)).strip());
   }
 
   /**
-   * Waits until runc has restored the processes: the wrapper then leaves the mark {@code restored},
-   * some 20 ms before the engine's start returns. A look each half millisecond costs nothing beside
-   * the restore.
+   * Waits until the restored processes run. CRIU writes its statistics as soon as it has let the
+   * last one go and nothing can fail for it any more (criu/cr-restore.c); runc needs some 20 ms to
+   * end after that, the engine's start another 20 ms. Whether those end well, {@link #awaitStarted}
+   * says. A look each half millisecond costs nothing beside the restore.
    *
    * @throws EngineException when the start failed
    */
   public void awaitResumed(Duration limit) throws InterruptedException, TimeoutException {
-    Path mark = directory.resolve("restored");
     long deadline = System.nanoTime() + limit.toNanos();
-    while (!Files.exists(mark) && !started.isDone()) {
+    while (!Files.exists(statistics) && !started.isDone()) {
       if (System.nanoTime() > deadline) {
         throw new TimeoutException("No restore within " + limit.toSeconds() + " s");
       }

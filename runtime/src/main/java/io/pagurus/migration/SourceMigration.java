@@ -310,8 +310,8 @@ final class SourceMigration {
   }
 
   private void freeze(Path staging) {
-    attempt(() -> service.prepare(Staging.create(staging, "checkpoint")));
     here.journal().append(id, new Entry.Frozen(service.id()));
+    attempt(() -> service.prepare(Staging.create(staging, "checkpoint")));
     progress.enter(Phase.FREEZE, "The service stands still.");
     frozenAt = System.nanoTime();
     service.freeze();

@@ -211,7 +211,7 @@ final class DockerDeparture implements Departure {
   @Override
   public void prepare(Path images) throws IOException {
     traffic = TrafficCut.of(container.pid());
-    dump = CriuDump.prepare(images, images.resolveSibling("dump"));
+    dump = CriuDump.prepare(container.id(), images, images.resolveSibling("dump"));
   }
 
   @Override
@@ -228,6 +228,9 @@ final class DockerDeparture implements Departure {
 
   @Override
   public void thaw() {
+    if (dump != null) {
+      dump.close();
+    }
     try {
       DockerEngine.thaw(api, container.id());
       if (traffic != null) {
@@ -245,7 +248,7 @@ final class DockerDeparture implements Departure {
   @Override
   public Dump dump() {
     try {
-      dump.run(container.id());
+      dump.run();
       CheckpointDirectory checkpoint = new CheckpointDirectory(dump.images(), dump.work());
       Map<Integer, List<PageRun>> lazy = new TreeMap<>();
       for (int pid : checkpoint.pids()) {

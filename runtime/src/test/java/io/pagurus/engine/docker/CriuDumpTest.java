@@ -79,6 +79,25 @@ class CriuDumpTest {
   }
 
   @Test
+  void dumpThatStillWaitedForItsGoEndsByItself() throws Exception {
+    pageServer.close();
+    Process dump = start(script(), dumpArguments());
+    Thread end =
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  try {
+                    dump.getOutputStream().close();
+                  } catch (IOException e) {
+                    throw new AssertionError(e);
+                  }
+                });
+    CriuDump.sweep(Stream.of(dump.toHandle()));
+    end.join();
+    assertTrue(dump.waitFor(5, TimeUnit.SECONDS));
+  }
+
+  @Test
   void shellThatWaitsForAReaderIsKilled() throws Exception {
     Process shell = start(List.of("/bin/sh", "-c", "read _", "status", "runc"), dumpArguments());
     CriuDump.sweep(Stream.of(shell.toHandle()));
