@@ -1,0 +1,128 @@
+package io.pagurus.migration;
+
+import io.pagurus.model.MigrationReport;
+import io.pagurus.model.MigrationReport.CriuStatistics;
+import io.pagurus.model.MigrationReport.Round;
+import io.pagurus.model.MigrationRequest;
+import io.pagurus.model.Outcome;
+import io.pagurus.model.Phase;
+import io.pagurus.protocol.Message.ArtifactBegin.Kind;
+import io.pagurus.transfer.ArtifactSender;
+import io.pagurus.transfer.ArtifactSender.Sent;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** What a migration at the source has done so far: the numbers that its report is made of. */
+final class Tally {
+  private final Stopwatch clock = new Stopwatch();
+  private final List<Sent> sent = new ArrayList<>();
+  private final List<String> warnings = new ArrayList<>();
+  private long bytesImages;
+  private long bytesSent;
+  private volatile long frozenAt;
+  private long downtimeMillis;
+  private long fullSpeedMillis;
+  private Map<String, Long> dumpStatistics = Map.of();
+  private Map<String, Long> restoreStatistics = Map.of();
+
+  /** Adds the time from {@code since} (System.nanoTime) to now to a phase. */
+  void took(Phase phase, long since) {
+    clock.add(phase, since);
+  }
+
+  /** Waits until the peer has applied these artifacts; from then on they count. */
+  void received(ArtifactSender sender, List<Sent> parts) {
+    parts.forEach(sender::awaitReceived);
+    sent.addAll(parts);
+  }
+
+  void image(long bytes) {
+    bytesImages = bytes;
+  }
+
+  /** Bytes on the wire, over all connections. */
+  void wire(long bytes) {
+    bytesSent = bytes;
+  }
+
+  void warn(List<String> sentences) {
+    warnings.addAll(sentences);
+  }
+
+  /** The downtime begins; returns the moment, System.nanoTime. */
+  long frozen() {
+    frozenAt = System.nanoTime();
+    return frozenAt;
+  }
+
+  /** Whether the service was ever frozen. */
+  boolean wasFrozen() {
+    return frozenAt != 0;
+  }
+
+  /** The downtime ends. */
+  void resumed() {
+    downtimeMillis = Stopwatch.millis(frozenAt, System.nanoTime());
+  }
+
+  /** The last page is in place. */
+  void settled() {
+    fullSpeedMillis = Stopwatch.millis(frozenAt, System.nanoTime());
+  }
+
+  void dumped(Map<String, Long> criu) {
+    dumpStatistics = criu;
+  }
+
+  void restored(Map<String, Long> criu) {
+    restoreStatistics = criu;
+  }
+
+  /** Digests of everything received, by artifact number. */
+  Map<Integer, String> digests() {
+    Map<Integer, String> digests = new HashMap<>();
+    sent.forEach(artifact -> digests.put(artifact.number(), artifact.digest()));
+    return digests;
+  }
+
+  /**
+   * @param source name of this outer container
+   * @param destination name of the other one, or its address
+   */
+  MigrationReport report(
+      String id,
+      String service,
+      MigrationRequest request,
+      String source,
+      String destination,
+      List<Round> rounds,
+      Outcome outcome,
+      Optional<MigrationReport.Failure> failure) {
+    return new MigrationReport(
+        id,
+        service,
+        request.strategy(),
+        outcome,
+        source,
+        destination,
+        downtimeMillis,
+        clock.totalMillis(),
+        fullSpeedMillis,
+        bytes(Kind.MEMORY),
+        bytes(Kind.ROOTFS) + bytes(Kind.VOLUME) + bytes(Kind.LOG) + bytes(Kind.CHECKPOINT),
+        bytesImages,
+        bytesSent,
+        clock.phases(),
+        rounds,
+        new CriuStatistics(dumpStatistics, restoreStatistics),
+        List.copyOf(warnings),
+        failure);
+  }
+
+  private long bytes(Kind kind) {
+    return sent.stream().filter(part -> part.kind() == kind).mapToLong(Sent::bytes).sum();
+  }
+}
