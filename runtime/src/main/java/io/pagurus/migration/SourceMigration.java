@@ -102,6 +102,7 @@ final class SourceMigration {
         var _ = Deadline.start(id, timeout(), standing, progress, tally::wasFrozen)) {
       return run(staging);
     } finally {
+      standing.shield();
       deleteStaging(staging);
     }
   }
