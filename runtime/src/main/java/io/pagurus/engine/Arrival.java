@@ -17,7 +17,7 @@ public interface Arrival {
    */
   void prepare();
 
-  /** The engine's id of the container; only after {@link #prepare}. */
+  /** The engine's id of the container; empty until {@link #prepare} has created it. */
   String id();
 
   /** The container's mounted root, which rootfs changes are applied to. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import io.pagurus.model.MigrationStatus;
+import java.util.Optional;
 
 /** One step of a migration, durable before it takes effect. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "step")
@@ -14,6 +15,7 @@ import io.pagurus.model.MigrationStatus;
   @JsonSubTypes.Type(value = Entry.Arriving.class, name = "arriving"),
   @JsonSubTypes.Type(value = Entry.Restoring.class, name = "restoring"),
   @JsonSubTypes.Type(value = Entry.Restored.class, name = "restored"),
+  @JsonSubTypes.Type(value = Entry.Aborted.class, name = "aborted"),
   @JsonSubTypes.Type(value = Entry.Ended.class, name = "ended"),
 })
 @JsonInclude(JsonInclude.Include.NON_ABSENT)
@@ -25,8 +27,12 @@ public sealed interface Entry {
   /** Source: the container is frozen, or about to be. Recovery: thaw. */
   record Frozen(String container) implements Entry {}
 
-  /** Source: only the destination may run it from here on. Recovery: ask. */
-  record CommitSent(String container) implements Entry {}
+  /**
+   * Source: only the destination may run it from here on. Recovery: ask.
+   *
+   * @param way to whom to ask; empty in journals of an earlier build
+   */
+  record CommitSent(String container, Optional<WayBack> way) implements Entry {}
 
   /** Destination: this container exists here and waits. Recovery: remove it. */
   record Arriving(String container) implements Entry {}
@@ -36,6 +42,9 @@ public sealed interface Entry {
 
   /** Destination: the service runs here. */
   record Restored(String container) implements Entry {}
+
+  /** Destination: given up; it will never run here in this migration. Recovery: remove it. */
+  record Aborted(String container, String reason) implements Entry {}
 
   /** Last entry. */
   record Ended(MigrationStatus status) implements Entry {}

@@ -126,7 +126,40 @@ public final class Journal {
     return all;
   }
 
+  /** What is known of one migration. */
+  public History find(String migration) {
+    Path file = directory.resolve(migration + SUFFIX);
+    try {
+      return Files.exists(file) ? history(file) : new History(List.of(), false);
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read the journal " + file, e);
+    }
+  }
+
+  /**
+   * The entries of one migration in order.
+   *
+   * @param damaged whether the last one cannot be read: nothing may be concluded then
+   */
+  public record History(List<Entry> entries, boolean damaged) {
+    public History {
+      entries = List.copyOf(entries);
+    }
+
+    public Optional<Entry> last() {
+      return entries.isEmpty() ? Optional.empty() : Optional.of(entries.getLast());
+    }
+  }
+
   private static List<Entry> entries(Path file) throws IOException {
+    History history = history(file);
+    if (history.damaged()) {
+      log.warn("{} is damaged: look yourself where its service runs, then remove it", file);
+    }
+    return history.entries();
+  }
+
+  private static History history(Path file) throws IOException {
     List<Entry> entries = new ArrayList<>();
     boolean lastIsKnown = true;
     byte[] bytes = Files.readAllBytes(file);
@@ -139,11 +172,7 @@ public final class Journal {
         begin = end + 1;
       }
     }
-    if (!lastIsKnown) {
-      log.warn("{} is damaged: look yourself where its service runs, then remove it", file);
-      return List.of();
-    }
-    return entries;
+    return lastIsKnown ? new History(entries, false) : new History(List.of(), true);
   }
 
   private static Optional<Entry> parse(byte[] line) {

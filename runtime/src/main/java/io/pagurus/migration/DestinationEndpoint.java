@@ -19,9 +19,7 @@ import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -42,6 +40,7 @@ final class DestinationEndpoint implements PeerEndpoint {
   private final Events events;
   private final Consumer<DestinationMigration> arrivals;
   private final Runnable rest;
+  private final Past past;
   private final Map<String, DestinationMigration> open = new ConcurrentHashMap<>();
 
   DestinationEndpoint(
@@ -57,6 +56,7 @@ final class DestinationEndpoint implements PeerEndpoint {
     this.engine = engine;
     this.tickets = tickets;
     this.journal = journal;
+    this.past = new Past(journal);
     this.staging = staging;
     this.events = events;
     this.arrivals = arrivals;
@@ -76,6 +76,7 @@ final class DestinationEndpoint implements PeerEndpoint {
       switch (hello.role()) {
         case CONTROL -> serveControl(connection, hello, remote, admitted);
         case BULK -> serveBulk(connection, hello, admitted);
+        case RETURN -> serveReturn(connection, hello, admitted);
       }
     } catch (MigrationException e) {
       log.info("Refused {}: {}", remote, e.getMessage());
@@ -96,7 +97,7 @@ final class DestinationEndpoint implements PeerEndpoint {
     tickets.check(
         hello.ticket(), nonce, bytes(hello.nonce()), bytes(proof.proof()), proof.service());
     admitted.run();
-    String token = HEX.formatHex(Proof.nonce());
+    String token = tickets.tokens().of(hello.migration());
     Progress progress =
         new Progress(
             events,
@@ -107,7 +108,6 @@ final class DestinationEndpoint implements PeerEndpoint {
     DestinationMigration migration =
         new DestinationMigration(
             hello.migration(),
-            token,
             engine,
             journal,
             Staging.create(staging, hello.migration()),
@@ -115,9 +115,7 @@ final class DestinationEndpoint implements PeerEndpoint {
             arrivals,
             progress,
             connection);
-    if (open.putIfAbsent(hello.migration(), migration) != null) {
-      throw new MigrationException(BUSY, "This migration has a control connection already.");
-    }
+    register(migration);
     try {
       log.info("{} at {} wants to bring {}", proof.source(), remote, proof.service());
       connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), token));
@@ -129,6 +127,46 @@ final class DestinationEndpoint implements PeerEndpoint {
     }
   }
 
+  /** An id is used once: its token lets in whoever began it, and nobody else. */
+  private synchronized void register(DestinationMigration migration) {
+    Journal.History history = journal.find(migration.id());
+    if (!history.entries().isEmpty() || history.damaged()) {
+      throw new MigrationException(BUSY, "This migration has begun already.");
+    }
+    if (open.putIfAbsent(migration.id(), migration) != null) {
+      throw new MigrationException(BUSY, "This migration has a control connection already.");
+    }
+  }
+
+  /** A source that has lost its control connection after the commit asks how its migration ends. */
+  private void serveReturn(FrameConnection connection, Message.Hello hello, Runnable admitted) {
+    if (!tickets.tokens().matches(hello.migration(), hello.ticket())) {
+      throw new MigrationException(UNAUTHORIZED, "A wrong token for this migration.");
+    }
+    admitted.run();
+    log.info("The source of migration {} has returned", hello.migration());
+    while (true) {
+      Message message = connection.receive();
+      connection.send(
+          message instanceof Message.Query
+              ? standing(hello.migration())
+              : new Message.Refused(
+                  PROTOCOL,
+                  "Cannot handle %s on a connection that returns."
+                      .formatted(message.getClass().getSimpleName())));
+    }
+  }
+
+  private Message.Standing standing(String id) {
+    DestinationMigration live = open.get(id);
+    return live == null ? pastStanding(id) : live.standing();
+  }
+
+  /** Not beside {@link #register}: an id is either given up unheard of, or taken. */
+  private synchronized Message.Standing pastStanding(String id) {
+    return past.standing(id);
+  }
+
   private static byte[] bytes(String hex) {
     if (hex.length() != 2 * Proof.NONCE_BYTES || !hex.matches("[0-9a-f]+")) {
       throw new MigrationException(PROTOCOL, "Malformed nonce or proof.");
@@ -138,10 +176,7 @@ final class DestinationEndpoint implements PeerEndpoint {
 
   private void serveBulk(FrameConnection connection, Message.Hello hello, Runnable admitted) {
     DestinationMigration migration = open.get(hello.migration());
-    if (migration == null
-        || !MessageDigest.isEqual(
-            migration.token().getBytes(StandardCharsets.US_ASCII),
-            hello.ticket().getBytes(StandardCharsets.US_ASCII))) {
+    if (migration == null || !tickets.tokens().matches(hello.migration(), hello.ticket())) {
       throw new MigrationException(UNAUTHORIZED, "No such migration, or a wrong token.");
     }
     admitted.run();

@@ -18,6 +18,7 @@ import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ArtifactReceiver;
 import io.pagurus.transfer.ArtifactSink;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -60,7 +61,6 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   }
 
   private final String id;
-  private final String token;
   private final ContainerEngine engine;
   private final Journal journal;
   private final Path staging;
@@ -79,7 +79,6 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   DestinationMigration(
       String id,
-      String token,
       ContainerEngine engine,
       Journal journal,
       Path staging,
@@ -90,7 +89,6 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     this.consumeTicket = consumeTicket;
     this.arrivals = arrivals;
     this.id = id;
-    this.token = token;
     this.engine = engine;
     this.journal = journal;
     this.staging = staging;
@@ -103,15 +101,11 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     return id;
   }
 
-  String token() {
-    return token;
-  }
-
   Progress progress() {
     return progress;
   }
 
-  /** Serves the control connection to its end. */
+  /** Serves the control connection to its end, and stays until the migration has ended here. */
   void serve() {
     try {
       while (true) {
@@ -123,6 +117,35 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
       log.error("Migration {} met a bug", id, e);
       connectionEnded(new MigrationException(INTERNAL, "Internal error: " + e, e));
     }
+    awaitEnd();
+  }
+
+  /** What was committed goes on without a listener, and whoever returns must find it. */
+  private synchronized void awaitEnd() {
+    try {
+      while (busy > 0 || state instanceof State.Restoring) {
+        wait();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Answers {@link Message.Query}: what has not been committed to is given up first. */
+  synchronized Message.Standing standing() {
+    abort(new MigrationException(PEER_UNREACHABLE, "The source lost its connection."));
+    return switch (state) {
+      case State.Restored restored -> Message.Standing.at(Message.Standing.State.SETTLED);
+      case State.Aborted(MigrationException reason) ->
+          new Message.Standing(Message.Standing.State.ABORTED, reason.getMessage());
+      case State.Connected _,
+          State.Preparing _,
+          State.Receiving _,
+          State.Sealed _,
+          State.Staged _,
+          State.Restoring _ ->
+          Message.Standing.at(Message.Standing.State.RESTORING);
+    };
   }
 
   private void connectionEnded(MigrationException e) {
@@ -286,6 +309,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private synchronized void become(State next) {
     if (!(state instanceof State.Aborted)) {
       state = next;
+      notifyAll();
     }
   }
 
@@ -308,7 +332,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           case State.Restored restored -> Optional.empty();
           case State.Aborted aborted -> Optional.empty();
         };
+    arrival.ifPresent(left -> record(new Entry.Aborted(left.id(), reason.getMessage())));
     state = new State.Aborted(reason);
+    notifyAll();
     intake.stop(reason);
     if (arrival.isPresent()) {
       discarded = arrival;
@@ -316,8 +342,18 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     }
   }
 
+  /** Without a disk to write to, the removed container is what a later start will find. */
+  private void record(Entry.Aborted aborted) {
+    try {
+      journal.append(id, aborted);
+    } catch (UncheckedIOException e) {
+      log.error("Migration {} is given up, and the journal does not know", id, e);
+    }
+  }
+
   private synchronized void leave() {
     busy--;
+    notifyAll();
     if (state instanceof State.Aborted(MigrationException reason)) {
       cleanUp(reason);
     }

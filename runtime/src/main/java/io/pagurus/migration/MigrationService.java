@@ -117,7 +117,7 @@ public final class MigrationService implements Migrations {
             Outcome.FAILED,
             "The runtime ended before the commit; the service runs again at the source.");
       }
-      case Entry.CommitSent(String container) ->
+      case Entry.CommitSent(String container, var _) ->
           ended.put(
               id,
               statusOf(
@@ -132,6 +132,12 @@ public final class MigrationService implements Migrations {
             entries,
             Outcome.ABORTED,
             "The runtime ended before the commit; the service is not here.");
+      }
+      case Entry.Aborted(String container, String reason) -> {
+        if (!container.isEmpty()) {
+          engine.removeLeftover(container);
+        }
+        close(id, entries, Outcome.ABORTED, reason + " The service is not here.");
       }
       case Entry.Restoring(String container) ->
           ended.put(

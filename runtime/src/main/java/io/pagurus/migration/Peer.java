@@ -2,6 +2,7 @@ package io.pagurus.migration;
 
 import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
 
+import io.pagurus.journal.WayBack;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.FrameConnection;
@@ -89,7 +90,7 @@ final class Peer implements AutoCloseable {
     }
   }
 
-  private static FrameConnection open(SSLSocket socket, Duration silence) {
+  static FrameConnection open(SSLSocket socket, Duration silence) {
     try {
       socket.setTcpNoDelay(true);
       socket.setSoTimeout((int) silence.toMillis());
@@ -104,6 +105,11 @@ final class Peer implements AutoCloseable {
 
   String name() {
     return welcome.name();
+  }
+
+  /** How to reach it again should this connection be lost. */
+  WayBack wayBack() {
+    return new WayBack(ticket.addresses(), ticket.fingerprint(), welcome.token());
   }
 
   /** Opens one more connection for artifacts. */
@@ -157,6 +163,11 @@ final class Peer implements AutoCloseable {
    * @throws MigrationException what the peer refused or why it gave up, or TIMEOUT
    */
   <M extends Message> M expect(Class<M> type, Duration limit) {
+    return expect(socket, control, type, limit);
+  }
+
+  static <M extends Message> M expect(
+      SSLSocket socket, FrameConnection control, Class<M> type, Duration limit) {
     try {
       socket.setSoTimeout((int) limit.toMillis());
       return control.expect(type);
@@ -191,7 +202,7 @@ final class Peer implements AutoCloseable {
     closeQuietly(socket);
   }
 
-  private static void closeQuietly(SSLSocket socket) {
+  static void closeQuietly(SSLSocket socket) {
     try {
       socket.close();
     } catch (IOException e) {

@@ -306,7 +306,7 @@ final class SourceMigration {
 
   private void commit(Peer peer) {
     standing.commit();
-    here.journal().append(id, new Entry.CommitSent(service.id()));
+    here.journal().append(id, new Entry.CommitSent(service.id(), Optional.of(peer.wayBack())));
     progress.enter(Phase.RESTORE, "The destination restores the service.");
     peer.send(new Message.Commit());
   }

@@ -34,6 +34,7 @@ import java.util.Set;
   @JsonSubTypes.Type(value = Message.Abort.class, name = "abort"),
   @JsonSubTypes.Type(value = Message.Aborted.class, name = "aborted"),
   @JsonSubTypes.Type(value = Message.Query.class, name = "query"),
+  @JsonSubTypes.Type(value = Message.Standing.class, name = "standing"),
   @JsonSubTypes.Type(value = Message.Refused.class, name = "refused"),
 })
 public sealed interface Message {
@@ -43,7 +44,10 @@ public sealed interface Message {
     @JsonProperty("control")
     CONTROL,
     @JsonProperty("bulk")
-    BULK
+    BULK,
+    /** The source of a migration that has lost its control connection asks how it stands. */
+    @JsonProperty("return")
+    RETURN
   }
 
   /**
@@ -51,8 +55,8 @@ public sealed interface Message {
    *
    * @param version protocol version of the sender; see {@link Version}
    * @param migration the migration's id
-   * @param ticket id of the ticket (control), the migration's token for bulk: a secret
-   * @param nonce random, hexadecimal; empty for bulk
+   * @param ticket id of the ticket (control), the migration's token (bulk, return): a secret
+   * @param nonce random, hexadecimal; empty without a ticket
    */
   record Hello(int version, Role role, String migration, String ticket, String nonce)
       implements Message {
@@ -65,16 +69,14 @@ public sealed interface Message {
   /** The destination's nonce; nothing else is said before the proof. */
   record Challenge(int version, String nonce) implements Message {}
 
-  /**
-   * Proof of the ticket's secret (control) or of the migration's token (bulk), hexadecimal HMAC.
-   */
+  /** Proof of the ticket's secret, hexadecimal HMAC. */
   record Prove(String source, String service, String proof) implements Message {}
 
   /**
    * The peer is let in.
    *
    * @param name of the destination's outer container
-   * @param token secret that bulk connections of this migration prove; empty on bulk
+   * @param token secret that later connections of this migration show; empty on bulk
    */
   record Welcome(int version, String name, Features features, String token) implements Message {
     @Override
@@ -170,8 +172,49 @@ public sealed interface Message {
   /** Given up and cleaned up; the service does not run here and never will in this migration. */
   record Aborted(FailureCode code, String reason) implements Message {}
 
-  /** How does this migration stand? Answered with {@link Restored} or {@link Aborted}. */
+  /**
+   * How does this migration stand? Only after the commit, on a connection that returns: whatever
+   * the destination has not committed to by then it gives up for good before it answers. Answered
+   * with {@link Standing}.
+   */
   record Query() implements Message {}
+
+  /**
+   * How a migration stands at the destination, by its journal and what lives there.
+   *
+   * @param reason a sentence for the operator, why it was given up or cannot be known; else empty
+   */
+  record Standing(State state, String reason) implements Message {
+
+    /** What a source may conclude. */
+    public enum State {
+      /** Not known yet, as right after a start there: ask again. */
+      @JsonProperty("unknown")
+      UNKNOWN,
+      /** Committed and being restored: ask again. */
+      @JsonProperty("restoring")
+      RESTORING,
+      /** The service runs there, but may still need what the source has: ask again. */
+      @JsonProperty("resumed")
+      RESUMED,
+      /** The service runs there and needs nothing of the source any more: retire it. */
+      @JsonProperty("settled")
+      SETTLED,
+      /** It does not run there and never will in this migration, durably so: thaw. */
+      @JsonProperty("aborted")
+      ABORTED
+    }
+
+    /** A state that needs no reason. */
+    public static Standing at(State state) {
+      return new Standing(state, "");
+    }
+
+    /** Whether it will not change any more. */
+    public boolean decided() {
+      return state == State.SETTLED || state == State.ABORTED;
+    }
+  }
 
   /** Not done, for this reason; the state there is as before. */
   record Refused(FailureCode code, String message) implements Message {}

@@ -48,7 +48,17 @@ public final class PeerDialer {
    *     only other runtimes answer
    */
   public SSLSocket dial(Ticket ticket) {
-    return race(ticket.addresses().stream().map(Addresses::parse).toList(), ticket.fingerprint());
+    return dial(ticket.addresses(), ticket.fingerprint());
+  }
+
+  /**
+   * The same without a ticket.
+   *
+   * @param addresses host:port
+   * @param fingerprint of the certificate to expect
+   */
+  public SSLSocket dial(List<String> addresses, String fingerprint) {
+    return race(addresses.stream().map(Addresses::parse).toList(), fingerprint);
   }
 
   /** Connects once more to where an earlier {@link #dial(Ticket)} ended. */

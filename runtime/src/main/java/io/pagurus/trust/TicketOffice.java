@@ -44,6 +44,7 @@ public final class TicketOffice {
   private final Path directory;
   private final String fingerprint;
   private final InstantSource clock;
+  private final MigrationTokens tokens;
   private final ReentrantLock lock = new ReentrantLock();
 
   /**
@@ -55,7 +56,13 @@ public final class TicketOffice {
     this.fingerprint = requireNonNull(fingerprint, "fingerprint is null");
     this.clock = requireNonNull(clock, "clock is null");
     PrivateFiles.createDirectory(directory);
+    this.tokens = new MigrationTokens(stateDirectory);
     forgetOld();
+  }
+
+  /** What is handed out in exchange for a ticket. */
+  public MigrationTokens tokens() {
+    return tokens;
   }
 
   /**

@@ -465,7 +465,7 @@ public final class FakeEngine implements ContainerEngine {
 
     @Override
     public String id() {
-      return copy.id;
+      return copy == null ? "" : copy.id;
     }
 
     @Override

@@ -78,10 +78,11 @@ final class JournalTest {
       List.of(
           new Entry.Begun(RUNNING),
           new Entry.Frozen("c1"),
-          new Entry.CommitSent("c1"),
+          new Entry.CommitSent("c1", Optional.of(new WayBack(List.of("b:7070"), "ff", "00"))),
           new Entry.Arriving("c2"),
           new Entry.Restoring("c2"),
           new Entry.Restored("c2"),
+          new Entry.Aborted("c2", "Never mind."),
           new Entry.Ended(OVER));
 
   @TempDir private Path parent;
@@ -123,10 +124,10 @@ final class JournalTest {
     Journal journal = opened();
     journal.append("m-1", new Entry.Frozen("c1"));
     journal.append("m-2", new Entry.Frozen("c2"));
-    journal.append("m-1", new Entry.CommitSent("c1"));
+    journal.append("m-1", new Entry.CommitSent("c1", Optional.empty()));
     assertEquals(
         Map.of(
-            "m-1", List.of(new Entry.Frozen("c1"), new Entry.CommitSent("c1")),
+            "m-1", List.of(new Entry.Frozen("c1"), new Entry.CommitSent("c1", Optional.empty())),
             "m-2", List.of(new Entry.Frozen("c2"))),
         opened().read());
   }
@@ -151,7 +152,7 @@ final class JournalTest {
   void everyTornTailIsAStepThatNeverTookEffect() throws IOException {
     written(new Entry.Begun(RUNNING), new Entry.Frozen("c1"));
     byte[] before = Files.readAllBytes(file);
-    written(new Entry.CommitSent("c1"));
+    written(new Entry.CommitSent("c1", Optional.empty()));
     byte[] after = Files.readAllBytes(file);
     // Without its newline alone the line is complete.
     for (int length = before.length; length < after.length - 1; length++) {

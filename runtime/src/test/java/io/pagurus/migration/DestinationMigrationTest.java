@@ -90,7 +90,6 @@ final class DestinationMigrationTest {
     migration =
         new DestinationMigration(
             ID,
-            "token",
             engine,
             journal,
             Staging.create(staging, ID),
@@ -148,6 +147,7 @@ final class DestinationMigrationTest {
         new Message.Abort("never mind"),
         new Message.Aborted(FailureCode.INTERNAL, ""),
         new Message.Query(),
+        Message.Standing.at(Message.Standing.State.UNKNOWN),
         new Message.Refused(FailureCode.INTERNAL, ""));
   }
 

@@ -74,7 +74,7 @@ final class RecoveryTest {
 
   static Stream<Arguments> crashes() {
     var frozen = new Entry.Frozen("c1");
-    var commit = new Entry.CommitSent("c1");
+    var commit = new Entry.CommitSent("c1", Optional.empty());
     var arriving = new Entry.Arriving("c2");
     var restoring = new Entry.Restoring("c2");
     var restored = new Entry.Restored("c2");

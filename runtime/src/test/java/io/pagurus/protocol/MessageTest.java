@@ -76,6 +76,7 @@ final class MessageTest {
         new Message.Abort("cancelled"),
         new Message.Aborted(FailureCode.RESTORE_FAILED, "It said no."),
         new Message.Query(),
+        new Message.Standing(Message.Standing.State.ABORTED, "never mind"),
         new Message.Refused(FailureCode.PROTOCOL, "Cannot."));
   }
 
