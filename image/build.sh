@@ -2,11 +2,11 @@
 # Builds the wrapper image without a registry: Debian packages -> base image -> runtime layer.
 # Each step is skipped when its inputs have not changed; results are kept in build/.
 #
-# usage: image/build.sh [IMAGE]          default: pagurus/runtime:dev
+# usage: image/build.sh [IMAGE]          default: $PAGURUS_IMAGE, or pagurus/runtime:dev
 #   DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR   where Debian's packages come from
 set -euo pipefail
 cd "$(dirname "$0")/.."
-image=${1:-pagurus/runtime:dev}
+image=${1:-${PAGURUS_IMAGE:-pagurus/runtime:dev}}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 security=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 # Said aloud, because mmdebstrap finds the key by itself only on Debian.

@@ -84,6 +84,14 @@ record PageRequest(Command command, int pid, long address, int pages) {
         .putLong(pid);
   }
 
+  /** The same for the first few of its pages only, at least one. */
+  PageRequest first(int few) {
+    if (few < 1 || few > pages) {
+      throw new IllegalArgumentException("%d of %d pages".formatted(few, pages));
+    }
+    return new PageRequest(command, pid, address, few);
+  }
+
   /** Length of the pages, bytes. */
   long bytes() {
     return (long) pages * PAGE_BYTES;

@@ -25,9 +25,8 @@ import java.util.concurrent.ExecutionException;
  * <p>What that client does: it connects once it has the userfaultfd of every process, without a
  * greeting. It sends a GET of one page for each fault, and one at a time of up to 4 MiB in the
  * background once the restore is finished. Several may be under way, and answers must come in the
- * order of the requests, with at least one page. Fewer pages than asked for are allowed, but a
- * fault within the rest then waits for the background transfer, so answers here are always
- * complete. At the end it sends CLOSE, reads four bytes and closes.
+ * order of the requests, with at least one page. Fewer pages than asked for are allowed; the rest
+ * is asked for again. At the end it sends CLOSE, reads four bytes and closes.
  *
  * <p>There is no answer that says "no": when a page can't be had, the connection is cut, CRIU ends
  * with an error, and the processes that need the page hang or die. That is the caller's to handle.
@@ -148,13 +147,14 @@ public final class PageServer implements AutoCloseable {
       PageRequest request = PageRequest.read(in.flip());
       switch (request.command()) {
         case GET -> {
-          answer.begin(request);
-          source.transferTo(request.pid(), request.address(), request.pages(), answer);
+          int pages = source.await(request.pid(), request.address(), request.pages());
+          answer.begin(request.first(pages));
+          source.transferTo(request.pid(), request.address(), pages, answer);
           answer.end();
           served =
               new Served(
                   served.requests() + 1,
-                  served.pages() + request.pages(),
+                  served.pages() + pages,
                   Duration.ofNanos(System.nanoTime() - start));
         }
         case CLOSE, FORCE_CLOSE -> {

@@ -20,4 +20,15 @@ public interface PageSource {
    * @throws IOException when a page can't be had, never instead of it
    */
   void transferTo(int pid, long address, int pages, WritableByteChannel out) throws IOException;
+
+  /**
+   * Blocks until the first of these pages is at hand, and says how many can be given at once: the
+   * rest is asked for again later, and a fault waits for the answers before its own.
+   *
+   * @return from 1 to {@code pages}
+   * @throws IOException when the first page can't be had
+   */
+  default int await(int pid, long address, int pages) throws IOException {
+    return pages;
+  }
 }

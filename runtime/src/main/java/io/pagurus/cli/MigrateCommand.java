@@ -43,7 +43,7 @@ final class MigrateCommand extends ApiCommand {
       names = "--strategy",
       paramLabel = "NAME",
       description =
-          "When memory travels: stop-and-copy (the default), or pre-copy, in rounds while the service runs.")
+          "When memory travels: stop-and-copy (the default); pre-copy, in rounds while the service runs; or post-copy, after the restore.")
   private Optional<String> strategy = Optional.empty();
 
   @Option(
@@ -70,6 +70,12 @@ final class MigrateCommand extends ApiCommand {
       paramLabel = "N",
       description = "Most rounds of a pre-copy (default: 8).")
   private Optional<Integer> maxRounds = Optional.empty();
+
+  @Option(
+      names = "--allow-post-copy",
+      description =
+          "Where a pre-copy stays above the downtime limit, let the rest of the memory follow the restore. Should one side be lost before the last page has come, so is what the service did since.")
+  private boolean allowPostCopy;
 
   @Option(names = "--dry-run", description = "Only checks both sides; touches nothing.")
   private boolean dryRun;
@@ -152,6 +158,7 @@ final class MigrateCommand extends ApiCommand {
     maxRounds.ifPresent(most -> request.put("max_rounds", Node.of(most)));
     bandwidth.ifPresent(
         rate -> request.put("bandwidth_bytes_per_second", Node.of(bytesPerSecond(rate))));
+    request.put("allow_post_copy", Node.of(allowPostCopy));
     request.put("dry_run", Node.of(dryRun));
     request.put("skip_binds", Node.of(skipBinds.stream().map(Node::of).toList()));
     return Node.of(request);

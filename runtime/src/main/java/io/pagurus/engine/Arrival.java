@@ -38,7 +38,8 @@ public interface Arrival {
   void stage(Path images, PageSupply pages) throws IOException;
 
   /**
-   * Checks that every page of the checkpoint is here; the last step before the commit.
+   * Checks that every page of the checkpoint is here, or that it may come later; the last step
+   * before the commit.
    *
    * @throws io.pagurus.model.MigrationException TRANSFER_FAILED naming a page that is not
    */
@@ -76,6 +77,17 @@ public interface Arrival {
 
   /** Pages for the restored processes. */
   interface PageSupply {
+    /** Whether pages may come after the restore: then a process waits for those that it needs. */
+    boolean follow();
+
+    /**
+     * Waits for the first of these pages.
+     *
+     * @return how many of them are here, in a row from the first: at least 1
+     * @throws IOException when it does not come
+     */
+    int await(int pid, long address, int pages) throws IOException;
+
     /** Whether all of these pages are here. */
     boolean holds(int pid, long address, long pages);
 

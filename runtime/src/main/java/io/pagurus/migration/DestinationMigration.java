@@ -162,7 +162,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private synchronized void step(Message message) {
     switch (message) {
       case Message.Check check -> control.send(engine.check(check.plan()));
-      case Message.Prepare prepare when state instanceof State.Connected -> prepare(prepare.plan());
+      case Message.Prepare prepare when state instanceof State.Connected -> prepare(prepare);
       case Message.Seal seal when state instanceof State.Receiving(Arrival arrival) ->
           seal(arrival, seal);
       case Message.Commit commit when state instanceof State.Staged(Arrival arrival) ->
@@ -183,7 +183,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     return state instanceof State.Restoring || state instanceof State.Restored;
   }
 
-  private void prepare(Message.ServicePlan plan) {
+  private void prepare(Message.Prepare prepare) {
+    Message.ServicePlan plan = prepare.plan();
     Message.Verdict verdict = engine.check(plan);
     if (!verdict.problems().isEmpty()) {
       Message.Problem first = verdict.problems().getFirst();
@@ -209,11 +210,16 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           arrival.prepare();
           requireGoingOn();
           journal.append(id, new Entry.Arriving(arrival.id()));
-          intake.openPages();
+          intake.openPages(prepare.pagesMayFollow() ? Optional.of(this::fetch) : Optional.empty());
           become(new State.Receiving(arrival));
           progress.enter(Phase.STABLE, "Receiving files.");
           control.send(new Message.Prepared());
         });
+  }
+
+  /** A process waits for this page. Without the source it waits on, until the source is back. */
+  private void fetch(int pid, long address, int pages) {
+    say(new Message.Wanted(pid, address, pages));
   }
 
   private synchronized void requireGoingOn() {
@@ -228,7 +234,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     work(
         "stage",
         () -> {
-          intake.requireAll(seal.digests());
+          intake.requireAll(seal.digests(), seal.pagesFollow());
           arrival.verify();
           become(new State.Staged(arrival));
           control.send(new Message.Staged());
@@ -399,6 +405,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           case State.Receiving receiving -> receiving.arrival();
           case State.Preparing preparing when begin.kind() == Message.ArtifactBegin.Kind.IMAGE ->
               preparing.arrival();
+          case State.Sealed verifying when follows(begin) -> verifying.arrival();
+          case State.Staged staged when follows(begin) -> staged.arrival();
+          case State.Restoring restoring when follows(begin) -> restoring.arrival();
           default ->
               throw new MigrationException(
                   PROTOCOL,
@@ -407,6 +416,10 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
         };
     busy++;
     return intake.open(begin, arrival, this::leave);
+  }
+
+  private boolean follows(Message.ArtifactBegin begin) {
+    return intake.follow() && begin.kind() == Message.ArtifactBegin.Kind.MEMORY;
   }
 
   @Override

@@ -23,6 +23,7 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -61,6 +62,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private volatile Message.ServicePlan plan;
   private volatile MigrationException stopped;
   private volatile PageStore pages;
+  private volatile boolean follow;
 
   /**
    * @param staging the migration's own directory, on a tmpfs
@@ -100,9 +102,18 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     imagePresent.await();
   }
 
-  /** Makes room for memory. */
-  void openPages() throws IOException {
-    pages = new PageStore(staging, grown(plan.memoryBytes(), MEMORY_SLACK_BYTES));
+  /**
+   * Makes room for memory.
+   *
+   * @param source asked for pages that are missing after the restore; empty: all come before it
+   */
+  void openPages(Optional<PageStore.Wanted> source) throws IOException {
+    follow = source.isPresent();
+    pages =
+        new PageStore(
+            staging,
+            grown(plan.memoryBytes(), MEMORY_SLACK_BYTES),
+            source.orElse(PageStore.Wanted.NOTHING));
   }
 
   /** The plan's figures are from before the freeze; the service may have grown by half since. */
@@ -198,9 +209,14 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   /**
    * Compares the manifest with what has come.
    *
+   * @param pagesFollow whether memory is still coming
    * @throws MigrationException TRANSFER_FAILED unless both are the same
    */
-  synchronized void requireAll(Map<Integer, String> manifest) {
+  synchronized void requireAll(Map<Integer, String> manifest, boolean pagesFollow) {
+    if (pagesFollow && !follow) {
+      throw new MigrationException(PROTOCOL, "Pages were not announced to follow the restore.");
+    }
+    follow = pagesFollow;
     manifest.forEach(
         (number, digest) -> {
           if (!digest.equals(digests.get(number))) {
@@ -208,7 +224,8 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
                 TRANSFER_FAILED, "Artifact %d of the manifest is not here.".formatted(number));
           }
         });
-    if (digests.size() != manifest.size()) {
+    // Memory that follows may be here in part, or complete already.
+    if (digests.size() != manifest.size() && !follow) {
       throw new MigrationException(
           TRANSFER_FAILED,
           "%d artifacts are here, the manifest has %d.".formatted(digests.size(), manifest.size()));
@@ -221,6 +238,16 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     begun.countDown();
     imagePresent.countDown();
     sinks.forEach(Sink::abandon);
+  }
+
+  @Override
+  public boolean follow() {
+    return follow;
+  }
+
+  @Override
+  public int await(int pid, long address, int count) throws IOException {
+    return pages.await(pid, address, count);
   }
 
   @Override

@@ -1,10 +1,12 @@
 package io.pagurus.migration;
 
 import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
+import static io.pagurus.model.FailureCode.PROTOCOL;
 
 import io.pagurus.journal.WayBack;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Features;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.Hello;
@@ -24,7 +26,9 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 import javax.net.ssl.SSLSocket;
 
 /**
@@ -48,6 +52,10 @@ final class Peer implements AutoCloseable {
   private final Message.Welcome welcome;
   private final AtomicInteger artifacts = new AtomicInteger();
   private final List<ArtifactSender> bulk = new ArrayList<>();
+  private volatile Consumer<Message.Wanted> wanted =
+      page -> {
+        throw new MigrationException(PROTOCOL, "The destination wants pages that it has.");
+      };
 
   private Peer(
       PeerDialer dialer,
@@ -112,6 +120,16 @@ final class Peer implements AutoCloseable {
     return new WayBack(ticket.addresses(), ticket.fingerprint(), welcome.token());
   }
 
+  /** What the destination's machine offers. */
+  Features features() {
+    return welcome.features();
+  }
+
+  /** Who is told of pages that the restored processes wait for. */
+  void onWanted(Consumer<Message.Wanted> listener) {
+    wanted = listener;
+  }
+
   /** Opens one more connection for artifacts. */
   ArtifactSender openBulk(Bandwidth bandwidth, LongConsumer progress) {
     SSLSocket connection =
@@ -163,14 +181,18 @@ final class Peer implements AutoCloseable {
    * @throws MigrationException what the peer refused or why it gave up, or TIMEOUT
    */
   <M extends Message> M expect(Class<M> type, Duration limit) {
-    return expect(socket, control, type, limit);
+    return expect(socket, control, type, limit, this::aside);
   }
 
   static <M extends Message> M expect(
-      SSLSocket socket, FrameConnection control, Class<M> type, Duration limit) {
+      SSLSocket socket,
+      FrameConnection control,
+      Class<M> type,
+      Duration limit,
+      Predicate<Message> aside) {
     try {
       socket.setSoTimeout((int) limit.toMillis());
-      return control.expect(type);
+      return control.expect(type, aside);
     } catch (SocketException e) {
       throw new MigrationException(PEER_UNREACHABLE, "The destination hung up.", e);
     } catch (MigrationException e) {
@@ -183,6 +205,19 @@ final class Peer implements AutoCloseable {
       }
       throw e;
     }
+  }
+
+  private boolean aside(Message message) {
+    if (message instanceof Message.Wanted page) {
+      wanted.accept(page);
+      return true;
+    }
+    return false;
+  }
+
+  /** Ends whatever waits for the destination's word; the bulk connections stay. */
+  void hangUp() {
+    closeQuietly(socket);
   }
 
   /** Sends one message and waits for its answer. */

@@ -60,7 +60,7 @@ final class Reconnection implements AutoCloseable {
 
   /** Waits for this message; see {@link Peer#expect}. */
   <M extends Message> M expect(Class<M> type, Duration limit) {
-    return Peer.expect(socket, control, type, limit);
+    return Peer.expect(socket, control, type, limit, message -> false);
   }
 
   @Override

@@ -60,6 +60,11 @@ final class Rounds {
     return FIXED_MILLIS + Math.round(changedPerMilli * last.millis() / Math.max(1, bytesPerMilli));
   }
 
+  /** Whether all these rounds did not bring the downtime below its limit. */
+  boolean missedTheLimit() {
+    return rounds.isEmpty() || predictedDowntimeMillis() > downtimeLimitMillis;
+  }
+
   boolean worthAnother() {
     if (rounds.size() >= most) {
       return false;

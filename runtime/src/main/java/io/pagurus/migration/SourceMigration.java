@@ -22,7 +22,6 @@ import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.Bandwidth;
 import io.pagurus.transfer.FileSender;
-import io.pagurus.transfer.ProcessMemory;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
@@ -30,9 +29,7 @@ import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -125,12 +122,13 @@ final class SourceMigration {
           // From here on the service stands still. Any failure before the commit thaws it.
           freeze(staging);
           dumpAndSend(first, second, staging);
+          follow(peer, first, second);
           stage(peer);
+          // From here on only the destination may run the service; it alone can give it back.
+          commit(peer);
+          awaitRestored(peer);
+          awaitSettled(peer);
         }
-        // From here on only the destination may run the service; it alone can give it back.
-        commit(peer);
-        awaitRestored(peer);
-        awaitSettled(peer);
         // The destination has proven itself: the last page is in place.
         retire();
         tally.wire(peer.bytesSent());
@@ -200,7 +198,7 @@ final class SourceMigration {
       Peer peer, Message.ServicePlan plan, Message.Verdict verdict, ArtifactSender sender) {
     long since = System.nanoTime();
     progress.enter(Phase.PREPARE, "The destination prepares the container.");
-    peer.send(new Message.Prepare(plan));
+    peer.send(new Message.Prepare(plan, memory.mayFollow(peer.features())));
     if (!verdict.imagePresent()) {
       Sent image =
           sender.send(
@@ -253,8 +251,7 @@ final class SourceMigration {
     long since = System.nanoTime();
     progress.enter(Phase.DUMP, "Dumping and sending the frozen service.");
     Path images = staging.resolve("checkpoint");
-    Map<Integer, ProcessMemory> processes =
-        Reading.attempt(() -> ProcessMemory.open(service.processes()));
+    Set<String> always = memory.openFrozen();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       Future<Departure.Dump> dumping =
           threads.submit(
@@ -264,17 +261,14 @@ final class SourceMigration {
                 tally.took(Phase.DUMP, begun);
                 return dump;
               });
-      Future<List<Sent>> memorySent =
-          threads.submit(() -> memory.sendFrozen(first, processes, dumping));
+      Future<List<Sent>> memorySent = threads.submit(() -> memory.sendFrozen(first, dumping));
       Future<List<Sent>> filesSent =
-          threads.submit(() -> sendFiles(second, images, dumping, writableShared(processes)));
+          threads.submit(() -> sendFiles(second, images, dumping, always));
       tally.dumped(Reading.join(dumping).statistics());
       List<Sent> memoryParts = Reading.join(memorySent);
       List<Sent> fileParts = Reading.join(filesSent);
       tally.received(first, memoryParts);
       tally.received(second, fileParts);
-    } finally {
-      processes.values().forEach(ProcessMemory::close);
     }
     tally.took(Phase.SEND, since);
   }
@@ -290,16 +284,24 @@ final class SourceMigration {
     return parts;
   }
 
-  private static Set<String> writableShared(Map<Integer, ProcessMemory> processes) {
-    Set<String> paths = new HashSet<>();
-    processes.values().forEach(process -> paths.addAll(process.writableSharedFiles()));
-    return paths;
+  /** Post-copy: the rest of the memory is on its way while the destination restores. */
+  private void follow(Peer peer, ArtifactSender push, ArtifactSender urgent) {
+    memory
+        .following()
+        .ifPresent(
+            rest -> {
+              peer.onWanted(rest::wanted);
+              rest.start(push, urgent, peer::hangUp);
+            });
   }
 
   private void stage(Peer peer) {
     long since = System.nanoTime();
     progress.enter(Phase.STAGE, "The destination verifies what it has.");
-    peer.ask(new Message.Seal(tally.digests()), Message.Staged.class, STAGE_LIMIT);
+    peer.ask(
+        new Message.Seal(tally.digests(), memory.following().isPresent()),
+        Message.Staged.class,
+        STAGE_LIMIT);
     tally.took(Phase.STAGE, since);
     standing.check();
   }
@@ -317,7 +319,9 @@ final class SourceMigration {
     tally.resumed();
     tally.took(Phase.RESTORE, since);
     long resumedAt = System.nanoTime();
-    progress.enter(Phase.ACKNOWLEDGE, "The service runs at the destination.");
+    progress.enter(
+        memory.following().isPresent() ? Phase.POST_COPY : Phase.ACKNOWLEDGE,
+        "The service runs at the destination.");
     tally.restored(peer.expect(Message.Restored.class, RESTORE_LIMIT).statistics());
     tally.took(Phase.ACKNOWLEDGE, resumedAt);
   }
@@ -326,7 +330,7 @@ final class SourceMigration {
     long since = System.nanoTime();
     peer.expect(Message.Settled.class, SETTLE_LIMIT);
     tally.settled();
-    tally.took(Phase.ACKNOWLEDGE, since);
+    tally.took(memory.following().isPresent() ? Phase.POST_COPY : Phase.ACKNOWLEDGE, since);
   }
 
   /** Only warns: the service runs at the destination whatever happens to its old shell. */

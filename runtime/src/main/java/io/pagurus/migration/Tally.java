@@ -35,8 +35,15 @@ final class Tally {
 
   /** Waits until the peer has applied these artifacts; from then on they count. */
   void received(ArtifactSender sender, List<Sent> parts) {
-    parts.forEach(sender::awaitReceived);
-    sent.addAll(parts);
+    parts.forEach(part -> received(sender, part));
+  }
+
+  /** The same for one; may be called by several threads, one for each sender. */
+  void received(ArtifactSender sender, Sent part) {
+    sender.awaitReceived(part);
+    synchronized (sent) {
+      sent.add(part);
+    }
   }
 
   void image(long bytes) {
@@ -84,7 +91,9 @@ final class Tally {
   /** Digests of everything received, by artifact number. */
   Map<Integer, String> digests() {
     Map<Integer, String> digests = new HashMap<>();
-    sent.forEach(artifact -> digests.put(artifact.number(), artifact.digest()));
+    synchronized (sent) {
+      sent.forEach(artifact -> digests.put(artifact.number(), artifact.digest()));
+    }
     return digests;
   }
 
@@ -123,6 +132,8 @@ final class Tally {
   }
 
   private long bytes(Kind kind) {
-    return sent.stream().filter(part -> part.kind() == kind).mapToLong(Sent::bytes).sum();
+    synchronized (sent) {
+      return sent.stream().filter(part -> part.kind() == kind).mapToLong(Sent::bytes).sum();
+    }
   }
 }

@@ -15,6 +15,8 @@ import java.util.Optional;
  * @param downtimeLimitMillis pre-copy goes on until the downtime is predicted to be below, ms;
  *     empty for the default
  * @param maxRounds most rounds of a pre-copy; empty for the default
+ * @param allowPostCopy pre-copy may let the rest follow the restore when it does not get below the
+ *     downtime limit
  * @param dryRun preflight only: nothing is touched on either side
  * @param skipBinds destinations of bind mounts that may stay behind
  */
@@ -26,6 +28,7 @@ public record MigrationRequest(
     @JsonProperty("bandwidth_bytes_per_second") Optional<Long> bandwidthBytesPerSecond,
     @JsonProperty("downtime_limit_ms") Optional<Long> downtimeLimitMillis,
     @JsonProperty("max_rounds") Optional<Integer> maxRounds,
+    @JsonProperty("allow_post_copy") boolean allowPostCopy,
     @JsonProperty("dry_run") boolean dryRun,
     @JsonProperty("skip_binds") List<String> skipBinds) {
 

@@ -17,6 +17,7 @@ public enum Phase {
   SEND,
   STAGE,
   RESTORE,
+  POST_COPY,
   ACKNOWLEDGE,
   RETIRE;
 

@@ -11,7 +11,10 @@ public enum Strategy {
   STOP_AND_COPY("stop-and-copy"),
 
   /** In rounds while the service runs; only what changed since the last round while frozen. */
-  PRE_COPY("pre-copy");
+  PRE_COPY("pre-copy"),
+
+  /** After the restore: the service goes on at once and waits for the pages that it needs. */
+  POST_COPY("post-copy");
 
   private final String label;
 

@@ -18,6 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
 
 /**
  * Frames over one decrypted connection. One thread reads; any thread may send, a frame at a time.
@@ -152,7 +153,19 @@ public final class FrameConnection {
 
   /** Like {@link #receive}, but only this type will do; the peer's {@code Refused} is thrown. */
   public <M extends Message> M expect(Class<M> type) {
+    return expect(type, message -> false);
+  }
+
+  /**
+   * The same, with messages that may come in between.
+   *
+   * @param aside takes such a message; false: it is none
+   */
+  public <M extends Message> M expect(Class<M> type, Predicate<Message> aside) {
     Message message = receive();
+    while (aside.test(message)) {
+      message = receive();
+    }
     if (message instanceof Message.Refused refused) {
       throw new MigrationException(refused.code(), refused.message());
     }

@@ -29,6 +29,7 @@ import java.util.Set;
   @JsonSubTypes.Type(value = Message.Staged.class, name = "staged"),
   @JsonSubTypes.Type(value = Message.Commit.class, name = "commit"),
   @JsonSubTypes.Type(value = Message.Resumed.class, name = "resumed"),
+  @JsonSubTypes.Type(value = Message.Wanted.class, name = "wanted"),
   @JsonSubTypes.Type(value = Message.Restored.class, name = "restored"),
   @JsonSubTypes.Type(value = Message.Settled.class, name = "settled"),
   @JsonSubTypes.Type(value = Message.Abort.class, name = "abort"),
@@ -104,8 +105,14 @@ public sealed interface Message {
   /** One thing that stands in the way. */
   record Problem(FailureCode code, String message) {}
 
-  /** Reserve room, create networks, volumes and the container, and start its warm restore. */
-  record Prepare(ServicePlan plan) implements Message {}
+  /**
+   * Reserve room, create networks, volumes and the container, and start its warm restore.
+   *
+   * @param pagesMayFollow memory may still come after the restore (post-copy): a process that needs
+   *     a page waits for it
+   */
+  record Prepare(ServicePlan plan, @JsonProperty("pages_may_follow") boolean pagesMayFollow)
+      implements Message {}
 
   /** The restore waits inside the engine's start. */
   record Prepared() implements Message {}
@@ -148,8 +155,11 @@ public sealed interface Message {
    * The manifest, last: what must be there before the restore may begin.
    *
    * @param digests by artifact number
+   * @param pagesFollow memory that is missing still follows; only where {@link Prepare} announced
+   *     it
    */
-  record Seal(Map<Integer, String> digests) implements Message {}
+  record Seal(Map<Integer, String> digests, @JsonProperty("pages_follow") boolean pagesFollow)
+      implements Message {}
 
   /** Every digest matched, every page is there, the restore can begin. */
   record Staged() implements Message {}
@@ -159,6 +169,15 @@ public sealed interface Message {
 
   /** The service has executed its first instruction here: the downtime ends. */
   record Resumed() implements Message {}
+
+  /**
+   * A restored process waits for a page that has not come; its neighbours are likely to be next.
+   *
+   * @param pid in the container
+   * @param address of the first page, bytes
+   * @param pages how many from there on
+   */
+  record Wanted(int pid, long address, int pages) implements Message {}
 
   /** The engine here owns the running container. */
   record Restored(Map<String, Long> statistics) implements Message {}

@@ -13,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
 
 /**
  * Turns the memory of a tree into records of an artifact: while it runs, in rounds that send what
@@ -76,7 +77,7 @@ public final class MemorySender implements AutoCloseable {
    * @param pages must be there
    */
   public void sendLive(Artifact artifact, ProcessMemory process, PageRun pages) throws IOException {
-    Writer writer = new Writer(artifact, true);
+    Writer writer = new Writer(artifact, true, () -> false);
     sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
     writer.send(process, pages.address(), pages.pages());
     writer.flush();
@@ -93,17 +94,78 @@ public final class MemorySender implements AutoCloseable {
     send(artifact, processes, false);
   }
 
+  /**
+   * The pass over the frozen tree when the rest may follow the restore: as soon as it is late,
+   * pages that changed are not sent any more; the destination only forgets what it has of them.
+   *
+   * @param processes by pid in the container
+   * @param late once true, stays true
+   */
+  public void sendUntil(
+      Artifact artifact, Map<Integer, ProcessMemory> processes, BooleanSupplier late)
+      throws IOException {
+    Writer writer = new Writer(artifact, false, late);
+    send(writer, processes);
+  }
+
   private void send(Artifact artifact, Map<Integer, ProcessMemory> processes, boolean live)
       throws IOException {
-    Writer writer = new Writer(artifact, live);
+    send(new Writer(artifact, live, () -> false), processes);
+  }
+
+  private void send(Writer writer, Map<Integer, ProcessMemory> processes) throws IOException {
     for (ProcessMemory process : processes.values()) {
       sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
-      for (PresentPages.Run run : present(process, live)) {
+      for (PresentPages.Run run : present(process, writer.live)) {
         writer.send(process, run.address(), run.pages());
       }
     }
     sent.forEach((pid, pages) -> pages.vanished().forEach(run -> writer.forget(pid, run)));
     writer.flush();
+  }
+
+  /**
+   * What the destination does not hold of the pages that CRIU's own page map names.
+   *
+   * @param wanted runs by pid in the container
+   */
+  public MissingPages missing(Map<Integer, List<PageRun>> wanted) {
+    MissingPages missing = new MissingPages();
+    wanted.forEach(
+        (pid, runs) -> {
+          SentPages marks = sent.computeIfAbsent(pid, key -> new SentPages(digests));
+          runs.stream()
+              .flatMap(run -> marks.lacking(run).stream())
+              .forEach(run -> missing.add(new MissingPages.Run(pid, run)));
+        });
+    return missing;
+  }
+
+  /**
+   * Sends pages of the frozen tree whatever was sent of them before.
+   *
+   * @param processes by pid in the container
+   * @throws MigrationException DUMP_FAILED for a process that was not there at the freeze
+   */
+  public void sendFrozen(
+      Artifact artifact, Map<Integer, ProcessMemory> processes, List<MissingPages.Run> runs)
+      throws IOException {
+    Writer writer = new Writer(artifact, false, () -> false);
+    for (MissingPages.Run run : runs) {
+      sent.computeIfAbsent(run.pid(), pid -> new SentPages(digests)).forget(run.pages());
+      writer.send(frozen(processes, run.pid()), run.pages().address(), run.pages().pages());
+    }
+    writer.flush();
+  }
+
+  private static ProcessMemory frozen(Map<Integer, ProcessMemory> processes, int pid) {
+    ProcessMemory process = processes.get(pid);
+    if (process == null) {
+      throw new MigrationException(
+          DUMP_FAILED,
+          "CRIU dumped process %d, which was not there when the service froze.".formatted(pid));
+    }
+    return process;
   }
 
   private static List<PresentPages.Run> present(ProcessMemory process, boolean live)
@@ -140,22 +202,13 @@ public final class MemorySender implements AutoCloseable {
   public void sendMissing(
       Artifact artifact, Map<Integer, ProcessMemory> processes, Map<Integer, List<PageRun>> wanted)
       throws IOException {
-    Writer writer = new Writer(artifact, false);
+    Writer writer = new Writer(artifact, false, () -> false);
     for (Map.Entry<Integer, List<PageRun>> entry : wanted.entrySet()) {
-      ProcessMemory process = processes.get(entry.getKey());
-      if (process == null) {
-        throw new MigrationException(
-            DUMP_FAILED,
-            "CRIU dumped process %d, which was not there when the service froze."
-                .formatted(entry.getKey()));
-      }
+      ProcessMemory process = frozen(processes, entry.getKey());
       SentPages marks = sent.computeIfAbsent(entry.getKey(), pid -> new SentPages(digests));
       for (PageRun run : entry.getValue()) {
-        for (long page = 0; page < run.pages(); page++) {
-          long address = run.address() + page * PAGE;
-          if (!marks.contains(address)) {
-            writer.send(process, address, 1);
-          }
+        for (PageRun lacking : marks.lacking(run)) {
+          writer.send(process, lacking.address(), lacking.pages());
         }
       }
     }
@@ -171,6 +224,8 @@ public final class MemorySender implements AutoCloseable {
   private enum Fate {
     /** The destination holds it as it is. */
     HELD,
+    /** It is to follow; what the destination has of it is old. */
+    LATE,
     ZERO,
     DATA
   }
@@ -178,17 +233,19 @@ public final class MemorySender implements AutoCloseable {
   private final class Writer {
     private final Artifact artifact;
     private final boolean live;
+    private final BooleanSupplier late;
     private Buffer buffer;
 
-    Writer(Artifact artifact, boolean live) {
+    Writer(Artifact artifact, boolean live, BooleanSupplier late) {
       this.artifact = artifact;
       this.live = live;
+      this.late = late;
     }
 
     void send(ProcessMemory process, long address, long pages) throws IOException {
       long at = address;
       long left = pages;
-      while (left > 0) {
+      while (left > 0 && !(late.getAsBoolean() && digests.none())) {
         ensure(HEADER_BYTES + PAGE);
         int room = (ArtifactSender.CHUNK_BYTES - buffer.length - HEADER_BYTES) / PAGE;
         int run = (int) Math.min(left, room);
@@ -231,6 +288,10 @@ public final class MemorySender implements AutoCloseable {
       if (!known.changed(address, buffer.bytes, offset)) {
         return Fate.HELD;
       }
+      if (late.getAsBoolean()) {
+        known.forget(new PageRun(address, 1));
+        return Fate.LATE;
+      }
       MemorySegment pages = MemorySegment.ofArray(buffer.bytes);
       return MemorySegment.mismatch(pages, offset, offset + PAGE, ZEROS, 0, PAGE) < 0
           ? Fate.ZERO
@@ -240,6 +301,7 @@ public final class MemorySender implements AutoCloseable {
     private void put(Fate fate, int pid, long address, int pages, int source) {
       switch (fate) {
         case HELD -> {}
+        case LATE -> header(-pid, pages, address);
         case ZERO -> header(pid, -pages, address);
         case DATA -> {
           // Only the first record has its header's place before it; later ones move their pages up.

@@ -5,6 +5,7 @@ import static io.pagurus.model.FailureCode.PROTOCOL;
 
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -26,7 +27,7 @@ import java.util.Map;
  *
  * <p>Pages lie in slots of a file on the staging tmpfs, never on the Java heap and never on a disk;
  * the file is unlinked at once, so that no crash leaves memory of a service behind. A slot table
- * costs 4 bytes per page. One thread writes, another may read.
+ * costs 4 bytes per page.
  */
 public final class PageStore implements AutoCloseable {
   private static final int PAGE = ProcessMemory.PAGE_BYTES;
@@ -45,15 +46,40 @@ public final class PageStore implements AutoCloseable {
   private final List<MemorySegment> slabs = new ArrayList<>();
   private final Map<Table, int[]> tables = new HashMap<>();
   private final BitSet free = new BitSet();
+  private final Wanted wanted;
   private int nextSlot = FIRST_SLOT;
+  private boolean closed;
 
   private record Table(int pid, long index) {}
+
+  /** Told when a restored process waits for a page that is not here. */
+  @FunctionalInterface
+  public interface Wanted {
+    /** No page comes later. */
+    Wanted NOTHING =
+        (pid, address, pages) -> {
+          throw new IOException("Page %x of process %d never arrived".formatted(address, pid));
+        };
+
+    /**
+     * @param pages how many are wanted from this address on; the first one is waited for
+     * @throws IOException when it can't come
+     */
+    void wanted(int pid, long address, int pages) throws IOException;
+  }
+
+  /** For pages that come before anybody asks for them. */
+  public PageStore(Path directory, long capacityBytes) throws IOException {
+    this(directory, capacityBytes, Wanted.NOTHING);
+  }
 
   /**
    * @param directory on a tmpfs
    * @param capacityBytes the most that it may hold, bytes
+   * @param wanted who can be asked for pages that are not here
    */
-  public PageStore(Path directory, long capacityBytes) throws IOException {
+  public PageStore(Path directory, long capacityBytes, Wanted wanted) throws IOException {
+    this.wanted = wanted;
     this.capacityPages = capacityBytes / PAGE;
     Path path = directory.resolve("pages");
     this.file =
@@ -109,6 +135,7 @@ public final class PageStore implements AutoCloseable {
         in.position(in.position() + pages * PAGE);
       }
     }
+    notifyAll();
   }
 
   private void forget(int pid, long address, int pages) {
@@ -202,6 +229,47 @@ public final class PageStore implements AutoCloseable {
   }
 
   /**
+   * Waits for the first of these pages.
+   *
+   * @return how many of them are here, in a row from the first: at least 1
+   * @throws IOException when it does not come
+   */
+  public int await(int pid, long address, int pages) throws IOException {
+    int here = inARow(pid, address, pages);
+    if (here > 0) {
+      return here;
+    }
+    // Not under the lock: the peer may be sending what it is asked for.
+    wanted.wanted(pid, address, pages);
+    return waitFor(pid, address, pages);
+  }
+
+  private synchronized int waitFor(int pid, long address, int pages) throws IOException {
+    int here = inARow(pid, address, pages);
+    while (here == 0) {
+      if (closed) {
+        throw new IOException("The pages that were still missing do not come any more");
+      }
+      try {
+        wait();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("Interrupted while a page was on its way");
+      }
+      here = inARow(pid, address, pages);
+    }
+    return here;
+  }
+
+  private synchronized int inARow(int pid, long address, int pages) {
+    int here = 0;
+    while (here < pages && slot(pid, address + (long) here * PAGE) != ABSENT) {
+      here++;
+    }
+    return here;
+  }
+
+  /**
    * Writes pages in address order, without a copy on the heap.
    *
    * @throws IOException when a page is not here: to answer with zeros would be silent corruption
@@ -239,9 +307,14 @@ public final class PageStore implements AutoCloseable {
     return slot == first + distance && slab(slot) == slab(first);
   }
 
-  /** Frees everything. */
+  /** Frees everything; who waits for a page is told that it does not come. */
   @Override
   public synchronized void close() throws IOException {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    notifyAll();
     arena.close();
     file.close();
   }

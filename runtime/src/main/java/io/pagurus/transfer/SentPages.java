@@ -31,6 +31,7 @@ final class SentPages {
   /** Where the digests of all processes lie. */
   static final class Digests implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
+    private final boolean none;
     private long left;
 
     /**
@@ -38,6 +39,12 @@ final class SentPages {
      */
     Digests(long budget) {
       this.left = budget;
+      this.none = budget == 0;
+    }
+
+    /** Whether contents are never compared: then what is not sent yet was never sent. */
+    boolean none() {
+      return none;
     }
 
     private MemorySegment block() {
@@ -129,6 +136,34 @@ final class SentPages {
       }
     }
     return true;
+  }
+
+  /** Notes that the destination does not hold these pages any more. */
+  void forget(PageRun run) {
+    for (long page = run.address() / PAGE; page < run.address() / PAGE + run.pages(); page++) {
+      Block block = blocks.get(page / BLOCK_PAGES);
+      if (block != null) {
+        block.sent.clear((int) (page % BLOCK_PAGES));
+      }
+    }
+  }
+
+  /** Those of these pages that the destination does not hold. */
+  List<PageRun> lacking(PageRun run) {
+    List<PageRun> lacking = new ArrayList<>();
+    long end = run.address() + run.pages() * PAGE;
+    long from = run.address();
+    while (from < end) {
+      long until = from;
+      while (until < end && !contains(until)) {
+        until += PAGE;
+      }
+      if (until > from) {
+        lacking.add(new PageRun(from, (until - from) / PAGE));
+      }
+      from = until + PAGE;
+    }
+    return lacking;
   }
 
   boolean contains(long address) {

@@ -153,6 +153,7 @@ final class CliTest {
             Optional.empty(),
             Optional.empty(),
             false,
+            false,
             List.of("/data", "/logs")),
         asked);
   }
@@ -271,6 +272,7 @@ final class CliTest {
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
+        false,
         false,
         List.of());
   }

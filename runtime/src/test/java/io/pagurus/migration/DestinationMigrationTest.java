@@ -133,12 +133,12 @@ final class DestinationMigrationTest {
         new Message.Welcome(1, "a", plan().features(), ""),
         new Message.Check(plan()),
         new Message.Verdict(List.of(), List.of(), true, Set.of()),
-        new Message.Prepare(plan()),
+        new Message.Prepare(plan(), false),
         new Message.Prepared(),
         new Message.ArtifactBegin(1, Kind.MEMORY, ""),
         new Message.ArtifactEnd(1, 0, ""),
         new Message.Received(1),
-        new Message.Seal(Map.of()),
+        new Message.Seal(Map.of(), false),
         new Message.Staged(),
         new Message.Commit(),
         new Message.Resumed(),
@@ -175,11 +175,11 @@ final class DestinationMigrationTest {
       case CONNECTED -> {}
       case PREPARING -> {
         engine.at(Step.PREPARE, wait);
-        source.send(new Message.Prepare(plan()));
+        source.send(new Message.Prepare(plan(), false));
         waits.await();
       }
       case RECEIVING -> {
-        source.send(new Message.Prepare(plan()));
+        source.send(new Message.Prepare(plan(), false));
         source.expect(Message.Prepared.class);
       }
       case SEALED -> {
@@ -226,7 +226,7 @@ final class DestinationMigrationTest {
   }
 
   private static Message.Seal manifest() {
-    return new Message.Seal(Map.of(1, "d1"));
+    return new Message.Seal(Map.of(1, "d1"), false);
   }
 
   @ParameterizedTest
@@ -318,7 +318,7 @@ final class DestinationMigrationTest {
   @Test
   void prepareIsRefusedForWhatCheckFinds() {
     engine.arrivalProblems.add(new Message.Problem(FailureCode.NO_ROOM, "Full."));
-    source.send(new Message.Prepare(plan()));
+    source.send(new Message.Prepare(plan(), false));
     var failure =
         assertThrows(MigrationException.class, () -> source.expect(Message.Prepared.class));
     assertEquals(FailureCode.NO_ROOM, failure.code());
@@ -328,21 +328,21 @@ final class DestinationMigrationTest {
   @Test
   void aManifestWithMoreThanArrivedIsGivenUp() throws Exception {
     reachWithEverythingReceived();
-    source.send(new Message.Seal(Map.of(1, "d1", 2, "d2")));
+    source.send(new Message.Seal(Map.of(1, "d1", 2, "d2"), false));
     assertGivenUp("Artifact 2 of the manifest is not here.");
   }
 
   @Test
   void aManifestWithLessThanArrivedIsGivenUp() throws Exception {
     reachWithEverythingReceived();
-    source.send(new Message.Seal(Map.of()));
+    source.send(new Message.Seal(Map.of(), false));
     assertGivenUp("1 artifacts are here, the manifest has 0.");
   }
 
   @Test
   void aManifestWithAnotherDigestIsGivenUp() throws Exception {
     reachWithEverythingReceived();
-    source.send(new Message.Seal(Map.of(1, "d2")));
+    source.send(new Message.Seal(Map.of(1, "d2"), false));
     assertGivenUp("Artifact 1 of the manifest is not here.");
   }
 

@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -122,7 +123,7 @@ final class IntakeTest {
 
   @Test
   void whatFailsAfterAStopFailsForItsReason() throws IOException {
-    intake.openPages();
+    intake.openPages(Optional.empty());
     ArtifactSink memory = open(Kind.MEMORY);
     var reason = new MigrationException(FailureCode.CANCELLED, "Never mind.");
     intake.stop(reason);

@@ -77,6 +77,7 @@ final class TestNode implements AutoCloseable {
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
+        false,
         dryRun,
         List.of());
   }

@@ -5,12 +5,14 @@ import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
 import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.criu.PageServer;
+import io.pagurus.criu.PageSource;
 import io.pagurus.criu.PagemapEntry;
 import io.pagurus.criu.PagesWriter;
 import io.pagurus.engine.Arrival.PageSupply;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -31,6 +33,9 @@ final class RestoreMemory implements AutoCloseable {
 
   /** Up to here an eager restore is done before a daemon would be ready. */
   private static final long EAGER_BYTES = 24L << 20;
+
+  /** The same where the pages themselves are still on their way. */
+  private static final long EAGER_FOLLOWING_BYTES = 2L << 20;
 
   private static final Duration SETTLE_LIMIT = Duration.ofMinutes(10);
   private static final Path SOCKET = Path.of("lazy-pages.socket");
@@ -65,10 +70,10 @@ final class RestoreMemory implements AutoCloseable {
     Map<Integer, List<PagemapEntry>> wanted = lazyPages(images);
     long lazyBytes =
         wanted.values().stream().flatMap(List::stream).mapToLong(PagemapEntry::bytes).sum();
-    if (lazyBytes <= EAGER_BYTES) {
+    if (lazyBytes <= (pages.follow() ? EAGER_FOLLOWING_BYTES : EAGER_BYTES)) {
       return new RestoreMemory(images, work, wanted, pages, null, null);
     }
-    PageServer server = PageServer.start(pages::transferTo);
+    PageServer server = PageServer.start(new Served(pages));
     Process daemon =
         new ProcessBuilder(
                 "criu",
@@ -107,8 +112,36 @@ final class RestoreMemory implements AutoCloseable {
     return wanted;
   }
 
+  private record Served(PageSupply pages) implements PageSource {
+    @Override
+    public int await(int pid, long address, int count) throws IOException {
+      return pages.await(pid, address, count);
+    }
+
+    @Override
+    public void transferTo(int pid, long address, int count, WritableByteChannel out)
+        throws IOException {
+      pages.transferTo(pid, address, count, out);
+    }
+  }
+
   /** See {@link io.pagurus.engine.Arrival#verify}. */
   void verify() {
+    if (wanted.isEmpty()) {
+      return;
+    }
+    boolean eager = daemon == null;
+    if (!pages.follow()) {
+      requireAll();
+    } else if (eager) {
+      awaitAll();
+    }
+    if (eager) {
+      writePages();
+    }
+  }
+
+  private void requireAll() {
     wanted.forEach(
         (pid, entries) ->
             entries.stream()
@@ -120,8 +153,22 @@ final class RestoreMemory implements AutoCloseable {
                           TRANSFER_FAILED,
                           "Memory of process %d at %x is missing.".formatted(pid, entry.address()));
                     }));
-    if (daemon == null && !wanted.isEmpty()) {
-      writePages();
+  }
+
+  private void awaitAll() {
+    try {
+      for (Map.Entry<Integer, List<PagemapEntry>> process : wanted.entrySet()) {
+        for (PagemapEntry entry : process.getValue()) {
+          long end = entry.address() + entry.bytes();
+          for (long at = entry.address(); at < end; ) {
+            int count = (int) ((end - at) / PagemapEntry.PAGE_BYTES);
+            at += (long) pages.await(process.getKey(), at, count) * PagemapEntry.PAGE_BYTES;
+          }
+        }
+      }
+    } catch (IOException e) {
+      throw new MigrationException(
+          TRANSFER_FAILED, "The memory did not come: %s.".formatted(e.getMessage()), e);
     }
   }
 
