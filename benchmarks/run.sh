@@ -7,15 +7,26 @@ cd "$(dirname "$0")/.."
 out=benchmarks/target/memhog
 peers_image=pagurus/bench-peers
 
-docker image inspect pagurus/runtime:dev >/dev/null 2>&1 || {
-    echo "benchmarks: there is no image pagurus/runtime:dev here: 'make image' builds it." >&2
+image=${PAGURUS_IMAGE:-pagurus/runtime:dev}
+
+# jar ARGUMENTS...: the program that measures.
+jar() {
+    image/mvn -q -B -ntp package -DskipTests -pl benchmarks
+    exec image/with-jdk java -Djava.awt.headless=true -jar benchmarks/target/pagurus-benchmarks.jar "$@"
+}
+case " $* " in *" --plan "* | *" --show "* | *" --show="* | *" --help "*) jar "$@" ;; esac
+
+docker image inspect "$image" >/dev/null 2>&1 || {
+    echo "benchmarks: there is no image $image here: 'make image' builds it." >&2
     exit 1
 }
 
 mkdir -p "$out/rootfs"
-if [ ! -e "$out/memhog.tar" ] || [ benchmarks/memhog/memhog.c -nt "$out/memhog.tar" ]; then
-    image/with-jdk gcc -O2 -static -Wall -Wextra -Werror -o "$out/rootfs/memhog" benchmarks/memhog/memhog.c
-    tar --create --directory "$out/rootfs" --owner 0 --group 0 memhog |
+if [ ! -e "$out/memhog.tar" ] || [ -n "$(find benchmarks/memhog -name '*.c' -newer "$out/memhog.tar")" ]; then
+    for program in memhog yardstick; do
+        image/with-jdk gcc -O2 -static -Wall -Wextra -Werror -o "$out/rootfs/$program" "benchmarks/memhog/$program.c"
+    done
+    tar --create --directory "$out/rootfs" --owner 0 --group 0 memhog yardstick |
         docker import --change 'ENTRYPOINT ["/memhog"]' - memhog >/dev/null
     docker save --output "$out/memhog.tar" memhog
     docker rmi memhog >/dev/null
@@ -37,13 +48,12 @@ build_peers() {
         benchmarks/target/peers.tar "$peers_image:$tag" >/dev/null
     rm -f benchmarks/target/peers.tar
 }
-case " $* " in
-    *" --peers pagurus "* | *" --peers=pagurus "* | *" --help "*) ;;
-    *)
-        tag=$({ echo "$packages"; cat image/base/etc/apt/preferences.d/forky; declare -f build_peers; } | sha256sum | cut -c1-12)
-        docker image inspect "$peers_image:$tag" >/dev/null 2>&1 || build_peers "$tag"
-        docker tag "$peers_image:$tag" "$peers_image:dev" ;;
-esac
+# Who asks for Pagurus alone needs none of them.
+peers=$(sed -nE 's/.* --peers[= ]([^ ]+) .*/\1/p' <<< " $* ")
+if [ -z "$peers" ] || tr ',' '\n' <<< "$peers" | grep -qv '^pagurus'; then
+    tag=$({ echo "$packages"; cat image/base/etc/apt/preferences.d/forky; declare -f build_peers; } | sha256sum | cut -c1-12)
+    docker image inspect "$peers_image:$tag" >/dev/null 2>&1 || build_peers "$tag"
+    docker tag "$peers_image:$tag" "$peers_image:dev"
+fi
 
-image/mvn -q -B -ntp package -DskipTests -pl benchmarks
-exec image/with-jdk java -Djava.awt.headless=true -jar benchmarks/target/pagurus-benchmarks.jar "$@"
+jar "$@"

@@ -9,7 +9,7 @@ import java.util.stream.IntStream;
  *
  * @param imageMb size of the wrapper image, unpacked, MB
  * @param readyMillis from {@code docker run} to ready, ms, one figure per outer container
- * @param rssMib resident memory of the runtime some seconds later, before any migration, MiB
+ * @param rssMib resident memory of the runtime after its rehearsal, before any migration, MiB
  * @param psMillis {@code docker exec NAME pagurus ps}, ms, several times
  */
 record AtRest(

@@ -1,12 +1,16 @@
 package io.pagurus.benchmarks;
 
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -19,66 +23,89 @@ import picocli.CommandLine.Spec;
     name = "benchmarks/run.sh",
     mixinStandardHelpOptions = true,
     sortOptions = false,
-    description = "Measures migrations of a memory service beside what a user would pick instead.")
+    description = {
+      "Measures migrations of a memory service beside what a user would pick instead.",
+      "A measurement that was interrupted goes on where it ended, as long as the images are the same."
+    })
 final class Benchmark implements Callable<Integer> {
 
   @Option(
-      names = "--sizes",
+      names = "--suite",
       split = ",",
-      defaultValue = "0,4,16,64,128,256,512,1024",
-      description = "Memory of the service, MiB (default: ${DEFAULT-VALUE}).")
-  private List<Integer> sizes = List.of();
+      paramLabel = "SUITE",
+      defaultValue = "all",
+      description =
+          "What to measure: rest, sizes, dirty, processes, dynamic, compressible, links, or all (default: ${DEFAULT-VALUE}).")
+  private List<String> suites = List.of();
 
-  @Option(
-      names = "--runs",
-      defaultValue = "3",
-      description = "Runs of each size and peer (default: ${DEFAULT-VALUE}).")
-  private int runs;
+  @Option(names = "--runs", description = "Runs of each case (default: 3; with --quick 1).")
+  private Optional<Integer> runs = Optional.empty();
+
+  @Option(names = "--quick", description = "Fewer cases of each suite, one run.")
+  private boolean quick;
 
   @Option(
       names = "--peers",
       split = ",",
-      defaultValue = "pagurus,pagurus-pre-copy,docker,podman,runc,link",
-      description = "Who moves it, in this order in each round (default: ${DEFAULT-VALUE}).")
+      paramLabel = "NAME",
+      description =
+          "Who moves, in this order in each round (default: every strategy of Pagurus, and the peers that each suite names).")
   private List<String> peers = List.of();
 
   @Option(
-      names = "--quick",
-      description = "One run of 0 and 64 MiB with Pagurus and the link alone.")
-  private boolean quick;
+      names = "--sizes",
+      split = ",",
+      paramLabel = "MIB",
+      description =
+          "Memory of the service in suite sizes, MiB (default: 0,4,16,64,128,256,512,1024).")
+  private List<Integer> sizes = List.of();
 
   @Option(
       names = "--random-share",
       defaultValue = "1",
-      description = "Share of pages that cannot be compressed, 0 to 1 (default: ${DEFAULT-VALUE}).")
+      description =
+          "Share of pages that cannot be compressed in suite sizes, 0 to 1 (default: ${DEFAULT-VALUE}).")
   private double randomShare;
 
   @Option(
       names = "--dirty-rate",
-      defaultValue = "0",
-      description = "Pages rewritten, MiB/s (default: ${DEFAULT-VALUE}).")
+      defaultValue = "10",
+      description = "Pages rewritten in suite sizes, MiB/s (default: ${DEFAULT-VALUE}).")
   private double dirtyRate;
 
   @Option(
       names = "--processes",
       defaultValue = "1",
-      description = "Processes of the service (default: ${DEFAULT-VALUE}).")
+      description = "Processes of the service in suite sizes (default: ${DEFAULT-VALUE}).")
   private int processes;
 
   @Option(
       names = "--rate",
-      defaultValue = "1gbit",
-      description = "Rate of the link, as tc(8) writes it (default: ${DEFAULT-VALUE}).")
+      defaultValue = Suite.GIGABIT,
+      description =
+          "Rate of the link in suite sizes, as tc(8) writes it, or 'unshaped' (default: ${DEFAULT-VALUE}).")
   private String rate = "";
 
   @Option(
       names = "--results",
+      paramLabel = "FOLDER",
       defaultValue = "benchmarks/results",
       description = "Where results go (default: ${DEFAULT-VALUE}).")
   private Path folder = Path.of("");
 
-  private static final Set<String> KNOWN =
-      Set.of("pagurus", "pagurus-pre-copy", "docker", "podman", "runc", "link");
+  @Option(names = "--fresh", description = "Forget what an interrupted measurement has left.")
+  private boolean fresh;
+
+  @Option(
+      names = "--plan",
+      description = "Only print what would be measured, and how long it takes.")
+  private boolean planOnly;
+
+  @Option(
+      names = "--show",
+      paramLabel = "FILE",
+      description = "Only write tables and plots of raw results anew, beside them.")
+  private Optional<Path> show = Optional.empty();
 
   @Spec private CommandSpec spec;
 
@@ -88,100 +115,84 @@ final class Benchmark implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (quick) {
-      sizes = List.of(0, 64);
-      runs = 1;
-      peers = List.of("pagurus", "link");
+    if (show.isPresent()) {
+      ResultFiles.show(show.orElseThrow());
+      return 0;
     }
-    if (!KNOWN.containsAll(peers)) {
-      throw new ParameterException(
-          spec.commandLine(),
-          "--peers: %s; known: %s"
-              .formatted(String.join(",", peers), String.join(",", new TreeSet<>(KNOWN))));
+    Workload service = Workload.of(0).withRandomShare(randomShare).withDirtyRate(dirtyRate);
+    Suite.Settings settings =
+        new Suite.Settings(
+            quick, given(sizes), service.withProcesses(processes), rate, given(known(peers)));
+    List<Suite> wanted = suites();
+    int rounds = runs.orElse(quick ? 1 : 3);
+    Map<Suite, List<String>> contenders = new LinkedHashMap<>();
+    wanted.forEach(suite -> contenders.put(suite, suite.contenders(settings)));
+    System.err.print(plan(contenders, rounds, settings));
+    if (planOnly) {
+      return 0;
     }
-    Workload workload = new Workload(0, randomShare, dirtyRate, processes);
-    Results results;
-    try (Laboratory laboratory = Laboratory.open(Path.of("").toAbsolutePath(), rate, peers)) {
-      warmUp(laboratory, workload);
-      results =
-          new Results(
-              Results.FORMAT,
-              Instant.now(),
-              io.pagurus.benchmarks.Command.run("git", "describe", "--always", "--dirty"),
-              laboratory.host(),
-              rate,
-              workload,
-              laboratory.atRest(),
-              measure(laboratory, workload));
-    }
+    Measurement measurement = new Measurement(Path.of("").toAbsolutePath(), settings, fresh);
+    Results results = measurement.run(contenders, rounds);
     new ResultFiles(folder).write(results);
-    System.out.println(MarkdownTable.of(results));
+    measurement.forget();
+    System.out.println(MarkdownReport.of(results));
     return results.runs().stream().allMatch(Run::succeeded) ? 0 : 1;
   }
 
-  /**
-   * First moves are slow for everyone: images are sent, files are read, the host finds memory. They
-   * do not count.
-   */
-  private void warmUp(Laboratory laboratory, Workload workload) {
-    int largest = sizes.stream().mapToInt(Integer::intValue).max().orElse(0);
-    for (Contender contender : laboratory.contenders()) {
-      System.err.println(
-          "warm-up: " + told(run(contender, workload.withMib(Math.min(128, largest)))));
-    }
-  }
-
-  /** Interleaved: whatever disturbs the machine for a while disturbs all alike. */
-  private List<Run> measure(Laboratory laboratory, Workload workload) {
-    List<Run> done = new ArrayList<>();
-    for (int round = 1; round <= runs; round++) {
-      for (int mib : sizes) {
-        for (Contender contender : laboratory.contenders()) {
-          Run run = run(contender, workload.withMib(mib));
-          System.err.printf("%d/%d %s%n", round, runs, told(run));
-          done.add(run);
-        }
-      }
-    }
-    return done;
-  }
-
-  private static Run run(Contender contender, Workload workload) {
-    Instant at = Instant.now();
-    double load = HostFacts.load();
+  private List<Suite> suites() {
     try {
-      Move move = contender.move(workload);
-      return new Run(
-          contender.name(),
-          workload.mib(),
-          at,
-          load,
-          move.downtimeMillis(),
-          java.util.Optional.of(move.totalMillis()),
-          move.phasesMillis(),
-          move.peakRssSource(),
-          move.peakRssDestination(),
-          move.report(),
-          java.util.Optional.empty());
-    } catch (MeasurementException failure) {
-      contender.clear();
-      return Run.failed(contender.name(), workload.mib(), at, load, failure.getMessage());
+      return Suite.of(suites);
+    } catch (IllegalArgumentException unknown) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--suite: %s; known: %s, all"
+              .formatted(
+                  unknown.getMessage(),
+                  Arrays.stream(Suite.values())
+                      .map(Suite::label)
+                      .collect(Collectors.joining(", "))));
     }
   }
 
-  private static String told(Run run) {
-    return "%-8s %4d MiB: %s"
-        .formatted(
-            run.peer(),
-            run.mib(),
-            run.failure()
-                .map(why -> "FAILED: " + why)
-                .orElseGet(
-                    () ->
-                        "downtime %s ms, total %.0f ms, %s"
-                            .formatted(
-                                run.downtimeMillis().map("%.0f"::formatted).orElse("-"),
-                                run.totalMillis().orElse(0.0),
-                                run.phasesMillis())));
+  private List<String> known(List<String> names) {
+    Set<String> unknown = new LinkedHashSet<>(names);
+    unknown.removeAll(Suite.knownContenders());
+    if (!unknown.isEmpty()) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--peers: %s; known: %s"
+              .formatted(String.join(", ", unknown), String.join(", ", Suite.knownContenders())));
+    }
+    return names;
+  }
+
+  /** An option without values was not given. */
+  private static <T> Optional<List<T>> given(List<T> values) {
+    return values.isEmpty() ? Optional.empty() : Optional.of(values);
+  }
+
+  /** One line for each suite, and one for all. */
+  static String plan(Map<Suite, List<String>> contenders, int rounds, Suite.Settings settings) {
+    List<String> lines = new ArrayList<>();
+    double all = Measurement.SETUP_SECONDS;
+    for (Map.Entry<Suite, List<String>> suite : contenders.entrySet()) {
+      List<Trial> trials = Trial.all(rounds, Map.of(suite.getKey(), suite.getValue()), settings);
+      double seconds =
+          suite.getKey() == Suite.REST
+              ? rounds * Rest.estimatedSeconds(settings.quick())
+              : Estimate.seconds(trials);
+      all += seconds;
+      lines.add(
+          "%-12s %4d moves, some %2.0f min; %s"
+              .formatted(
+                  suite.getKey().label(),
+                  trials.size(),
+                  Math.ceil(seconds / 60),
+                  suite.getKey().cases(settings).stream()
+                      .map(Case::label)
+                      .collect(Collectors.joining(", "))));
+    }
+    lines.add("in all some %.0f min".formatted(Math.ceil(all / 60)));
+    return String.join("\n", lines) + "\n";
   }
 }

@@ -8,9 +8,10 @@ interface Contender {
   /**
    * Starts memhog at the source, moves it, has it look at its memory, and removes it.
    *
+   * @param waitSeconds from its being ready to the move, s
    * @throws MeasurementException when there is no figure, or one of no worth because memory changed
    */
-  Move move(Workload workload);
+  Move move(Workload workload, double waitSeconds);
 
   /** Removes what a failed move left on either side. */
   void clear();

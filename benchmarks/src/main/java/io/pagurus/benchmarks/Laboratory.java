@@ -2,7 +2,10 @@ package io.pagurus.benchmarks;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -11,83 +14,105 @@ import java.util.Optional;
  * does the next benchmark.
  */
 final class Laboratory implements AutoCloseable {
-  static final String PAGURUS_IMAGE = "pagurus/runtime:dev";
+  static final String PAGURUS_IMAGE =
+      Optional.ofNullable(System.getenv("PAGURUS_IMAGE")).orElse("pagurus/runtime:dev");
   private static final String PEERS_IMAGE = "pagurus/bench-peers:dev";
   private static final String PREFIX = "pagurus-bench";
 
+  /** A runtime rehearses for some seconds after it is ready (ADR 0009), and tells nobody. */
+  private static final double REHEARSAL_SECONDS = 15;
+
   private final Thread atExit = new Thread(Laboratory::removeAll, "clean-up");
-  private final List<Contender> contenders;
+  private final Path root;
+  private final Network network;
+  private final List<Double> readyMillis = new ArrayList<>();
+  private final List<Outer> pagurus = new ArrayList<>();
+  private final List<Outer> peers = new ArrayList<>();
+  private final Map<String, Contender> contenders = new LinkedHashMap<>();
+  private final Map<String, String> missing = new LinkedHashMap<>();
   private final HostFacts host;
   private final AtRest atRest;
+  private String rate = Suite.GIGABIT;
 
-  private Laboratory(Path root, String rate, List<String> peers) {
+  private Laboratory(Path root, Collection<String> names) {
+    this.root = root;
     removeAll();
     Runtime.getRuntime().addShutdownHook(atExit);
-    Network network = Network.create(PREFIX, PAGURUS_IMAGE);
+    network = Network.create(PREFIX, PAGURUS_IMAGE);
     List<String> memhog =
         List.of("--volume", root.resolve("benchmarks/target/memhog") + ":/memhog:ro");
-    List<String> scripts = new ArrayList<>(memhog);
-    scripts.addAll(
-        List.of(
-            "--volume",
-            root.resolve("benchmarks/peers") + ":/peers:ro",
-            "--volume",
-            "/var/lib/containers"));
-
-    List<Double> readyMillis = new ArrayList<>();
-    List<Outer> pagurus = new ArrayList<>();
     for (String side : List.of("-a", "-b")) {
       long from = System.nanoTime();
       pagurus.add(Outer.start(root, PREFIX + side, PAGURUS_IMAGE, network, memhog, true));
       readyMillis.add((System.nanoTime() - from) / 1e6);
     }
-    network.shape(rate, pagurus.toArray(Outer[]::new));
-
-    Optional<Outer> peersSource = Optional.empty();
-    List<Contender> all = new ArrayList<>();
-    if (!peers.stream().allMatch(Laboratory::isPagurus)) {
-      Outer source = Outer.start(root, PREFIX + "-peers-a", PEERS_IMAGE, network, scripts, false);
-      Outer destination =
-          Outer.start(root, PREFIX + "-peers-b", PEERS_IMAGE, network, scripts, false);
-      ScriptedPeer.awaitReady(source, destination);
-      network.shape(rate, source, destination);
-      peersSource = Optional.of(source);
-      for (String name : peers) {
-        if (!isPagurus(name)) {
-          all.add(new ScriptedPeer(name, source, destination, destination.address(network)));
-        }
-      }
+    long ready = System.nanoTime();
+    if (!names.stream().allMatch(name -> PagurusStrategy.of(name).isPresent())) {
+      startPeers(memhog);
     }
+    network.shape(rate, outers());
+    Moment.await(ready, REHEARSAL_SECONDS);
     atRest = AtRest.of(PAGURUS_IMAGE, readyMillis, pagurus);
-    host = HostFacts.of(pagurus.getFirst(), peersSource);
-    for (int place = 0; place < peers.size(); place++) {
-      if (isPagurus(peers.get(place))) {
-        all.add(
-            place,
-            new Pagurus(
-                peers.get(place), pagurus.getFirst(), pagurus.getLast(), "/memhog/memhog.tar"));
-      }
-    }
-    contenders = List.copyOf(all);
+    host = HostFacts.of(pagurus.getFirst(), peers.stream().findFirst());
+    source().exec("docker", "load", "--input", "/memhog/memhog.tar");
+    enrol(names);
   }
 
-  private static boolean isPagurus(String name) {
-    return name.startsWith(Pagurus.NAME);
+  private void startPeers(List<String> memhog) {
+    List<String> more = new ArrayList<>(memhog);
+    more.addAll(
+        List.of(
+            "--volume",
+            root.resolve("benchmarks/peers") + ":/peers:ro",
+            "--volume",
+            "/var/lib/containers"));
+    for (String side : List.of("-peers-a", "-peers-b")) {
+      peers.add(Outer.start(root, PREFIX + side, PEERS_IMAGE, network, more, false));
+    }
+    ScriptedPeer.awaitReady(peers.toArray(Outer[]::new));
+  }
+
+  private void enrol(Collection<String> names) {
+    String help = source().exec("pagurus", "migrate", "--help");
+    for (String name : names) {
+      Optional<PagurusStrategy> strategy = PagurusStrategy.of(name);
+      Optional<String> why = strategy.flatMap(one -> one.missing(help));
+      if (why.isPresent()) {
+        missing.put(name, why.get());
+      } else {
+        contenders.put(
+            name,
+            strategy
+                .<Contender>map(one -> new Pagurus(one, source(), pagurus.getLast()))
+                .orElseGet(
+                    () ->
+                        new ScriptedPeer(
+                            name,
+                            peers.getFirst(),
+                            peers.getLast(),
+                            peers.getLast().address(network))));
+      }
+    }
   }
 
   /**
    * Starts everything.
    *
    * @param root the repository
-   * @param rate of the link
-   * @param peers names of contenders
+   * @param contenders names of all that take part
    */
-  static Laboratory open(Path root, String rate, List<String> peers) {
-    return new Laboratory(root, rate, peers);
+  static Laboratory open(Path root, Collection<String> contenders) {
+    return new Laboratory(root, contenders);
   }
 
-  List<Contender> contenders() {
+  /** Those who can move something here, by their names. */
+  Map<String, Contender> contenders() {
     return contenders;
+  }
+
+  /** Those who can't, and why. */
+  Map<String, String> missing() {
+    return missing;
   }
 
   HostFacts host() {
@@ -96,6 +121,44 @@ final class Laboratory implements AutoCloseable {
 
   AtRest atRest() {
     return atRest;
+  }
+
+  /** The outer container of Pagurus where services begin. */
+  Outer source() {
+    return pagurus.getFirst();
+  }
+
+  /** The network that all are on; containers of the host's engine may join it. */
+  Network network() {
+    return network;
+  }
+
+  /**
+   * Starts a container of the host's engine on the network, which goes with the laboratory.
+   *
+   * @param more arguments of {@code docker run}
+   */
+  Outer plain(String name, List<String> more) {
+    List<String> words =
+        new ArrayList<>(List.of("docker", "run", "--detach", "--name", PREFIX + "-" + name));
+    words.addAll(List.of("--network", network.name()));
+    words.addAll(more);
+    Command.run(java.time.Duration.ofMinutes(1), words);
+    return new Outer(PREFIX + "-" + name);
+  }
+
+  /** Gives the link another rate. */
+  void shape(String other) {
+    if (!other.equals(rate)) {
+      network.shape(other, outers());
+      rate = other;
+    }
+  }
+
+  private Outer[] outers() {
+    List<Outer> all = new ArrayList<>(pagurus);
+    all.addAll(peers);
+    return all.toArray(Outer[]::new);
   }
 
   @Override

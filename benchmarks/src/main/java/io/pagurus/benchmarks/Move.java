@@ -9,13 +9,15 @@ import java.util.Optional;
  *
  * @param totalMillis from the command to its end, ms
  * @param downtimeMillis as the service saw it, ms
+ * @param source memory of the source's runtime
+ * @param destination memory of the destination's runtime
  */
 record Move(
     double totalMillis,
     Optional<Double> downtimeMillis,
     Map<String, Double> phasesMillis,
-    Optional<Double> peakRssSource,
-    Optional<Double> peakRssDestination,
+    Optional<RuntimeMemory> source,
+    Optional<RuntimeMemory> destination,
     Optional<JsonNode> report) {
 
   /** A move without more than its times. */

@@ -11,6 +11,8 @@ import java.util.stream.Stream;
  *     them
  */
 record Network(String name, String tool) {
+  /** A rate that is none: as fast as the host copies. */
+  static final String UNSHAPED = "unshaped";
 
   /** Creates it. */
   static Network create(String name, String tool) {
@@ -22,7 +24,7 @@ record Network(String name, String tool) {
    * Shapes what each container receives: a token bucket on the host's end of its cable. The queue
    * behind it is short, as in a switch.
    *
-   * @param rate as tc(8) writes it, such as {@code 1gbit}
+   * @param rate as tc(8) writes it, such as {@code 1gbit}, or {@link #UNSHAPED}
    */
   void shape(String rate, Outer... members) {
     String indices =
@@ -33,10 +35,10 @@ record Network(String name, String tool) {
         """
         for index in %s; do
           device=$(ip -o link | sed -n "s/^$index: \\([^@:]*\\).*/\\1/p")
-          tc qdisc replace dev $device root tbf rate %s burst 256kb latency 50ms || exit 1
+          %s || exit 1
         done
         """
-            .formatted(indices, rate);
+            .formatted(indices, rule(rate));
     Command.run(
         "docker",
         "run",
@@ -52,7 +54,11 @@ record Network(String name, String tool) {
         script);
   }
 
-  void remove() {
-    Command.run("docker", "network", "rm", name);
+  /** A slow link's bucket is small, or its first moments would be a fast link's. */
+  private static String rule(String rate) {
+    return rate.equals(UNSHAPED)
+        ? "{ tc qdisc del dev $device root 2>/dev/null || true; }"
+        : "tc qdisc replace dev $device root tbf rate %s burst %s latency 50ms"
+            .formatted(rate, rate.endsWith("gbit") ? "256kb" : "64kb");
   }
 }

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * An outer container, started by {@code image/outer} with the documented flags, whatever image is
@@ -79,6 +80,17 @@ record Outer(String name) {
           "docker ps -q --filter status=paused | xargs -r docker unpause");
       Command.run(Duration.ofMinutes(1), List.of("docker", "rm", "--force", "--volumes", name));
     }
+  }
+
+  /** What its runtime has needed since {@link RuntimeProcess#FORGET_PEAK}. */
+  Optional<RuntimeMemory> runtimeMemory() {
+    return Optional.ofNullable(runtimeStatus().get("VmHWM"))
+        .map(kib -> RuntimeMemory.of(kib, RuntimeProcess.metrics(pid())));
+  }
+
+  /** Its first process, on the engine's host. */
+  long pid() {
+    return Long.parseLong(Command.run("docker", "inspect", "--format", "{{.State.Pid}}", name));
   }
 
   /** Fields of /proc/PID/status of its runtime, memory in KiB. */

@@ -12,59 +12,46 @@ import java.util.Optional;
 
 /** {@code pagurus migrate} between two outer containers, with one strategy. */
 final class Pagurus implements Contender {
-  /** As in {@code --peers}. */
-  static final String NAME = "pagurus";
-
-  private static final Duration LIMIT = Duration.ofMinutes(2);
+  private static final Duration LIMIT = Duration.ofMinutes(4);
   private static final String SERVICE = "memhog";
 
   private final ObjectMapper json = new ObjectMapper();
-  private final String name;
-  private final String strategy;
+  private final PagurusStrategy strategy;
   private final Outer source;
   private final Outer destination;
 
   /**
-   * @param name {@code pagurus} for stop-and-copy, {@code pagurus-STRATEGY} for any other
-   * @param image archive of memhog's image, as seen from inside the source; the destination gets it
-   *     with the first migration
+   * Moves memhog, whose image the source must have; the first migration brings it to the
+   * destination.
    */
-  Pagurus(String name, Outer source, Outer destination, String image) {
-    this.name = name;
-    this.strategy = name.equals(NAME) ? "stop-and-copy" : name.substring(NAME.length() + 1);
+  Pagurus(PagurusStrategy strategy, Outer source, Outer destination) {
+    this.strategy = strategy;
     this.source = source;
     this.destination = destination;
-    source.exec("docker", "load", "--input", image);
   }
 
   @Override
   public String name() {
-    return name;
+    return strategy.contender();
   }
 
   @Override
-  public Move move(Workload workload) {
+  public Move move(Workload workload, double waitSeconds) {
     List<String> run = new ArrayList<>(List.of("docker", "run", "-d", "--name", SERVICE, "memhog"));
     run.addAll(workload.arguments());
+    Command ticketing = destination.execLater("pagurus", "ticket");
     source.exec(run.toArray(String[]::new));
     log(source, log -> log.contains("READY"), "not ready");
-    String ticket = destination.exec("pagurus", "ticket").lines().toList().getLast();
-    source.exec("sh", "-c", RuntimeProcess.FORGET_PEAK);
-    destination.exec("sh", "-c", RuntimeProcess.FORGET_PEAK);
+    long ready = System.nanoTime();
+    String ticket = ticketing.await(LIMIT).lines().toList().getLast();
+    both("sh", "-c", RuntimeProcess.FORGET_PEAK);
+    List<String> migrate =
+        new ArrayList<>(List.of("pagurus", "migrate", SERVICE, "--to", ticket, "--output", "json"));
+    migrate.addAll(strategy.arguments());
 
+    Moment.await(ready, waitSeconds);
     long from = System.nanoTime();
-    String line =
-        source.exec(
-            LIMIT,
-            "pagurus",
-            "migrate",
-            SERVICE,
-            "--to",
-            ticket,
-            "--strategy",
-            strategy,
-            "--output",
-            "json");
+    String line = source.exec(LIMIT, migrate.toArray(String[]::new));
     double total = (System.nanoTime() - from) / 1e6;
 
     JsonNode report = parse(line);
@@ -84,8 +71,8 @@ final class Pagurus implements Contender {
             total,
             Optional.of(memory.gapMillis()),
             phases(report),
-            peak(source),
-            peak(destination),
+            source.runtimeMemory(),
+            destination.runtimeMemory(),
             Optional.of(report));
     clear();
     return move;
@@ -120,14 +107,18 @@ final class Pagurus implements Contender {
     return phases;
   }
 
-  private static Optional<Double> peak(Outer where) {
-    return Optional.ofNullable(where.runtimeStatus().get("VmHWM")).map(kib -> kib / 1024.0);
-  }
-
   @Override
   public void clear() {
-    for (Outer side : List.of(source, destination)) {
-      side.exec("sh", "-c", "docker unpause memhog; docker rm --force memhog; true");
-    }
+    both(
+        "sh",
+        "-c",
+        "docker rm --force memhog || { docker unpause memhog; docker rm --force memhog; }; true");
+  }
+
+  /** Runs a program on either side, at the same time. */
+  private void both(String... words) {
+    Command there = destination.execLater(words);
+    source.exec(words);
+    there.await(LIMIT);
   }
 }

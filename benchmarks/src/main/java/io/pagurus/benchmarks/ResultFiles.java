@@ -1,16 +1,10 @@
 package io.pagurus.benchmarks;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.module.SimpleModule;
-import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 
@@ -21,32 +15,46 @@ record ResultFiles(Path folder) {
 
   void write(Results results) {
     String name = NAME.format(results.at());
+    Path json = folder.resolve(name + ".json");
     try {
       Files.createDirectories(folder);
-      Files.writeString(folder.resolve(name + ".json"), json().writeValueAsString(results) + "\n");
-      Files.writeString(folder.resolve(name + ".md"), MarkdownTable.of(results));
+      Files.writeString(
+          json,
+          Json.MAPPER.writer(SerializationFeature.INDENT_OUTPUT).writeValueAsString(results)
+              + "\n");
+      show(results, folder.resolve(name));
     } catch (IOException failure) {
       throw new UncheckedIOException("Cannot write results to " + folder, failure);
     }
-    plot(results, name);
-    System.err.println("results: " + folder.resolve(name + ".json"));
+    System.err.println("results: " + json);
   }
 
-  /** Pictures need fonts, which a bare machine may not have; the figures are safe by then. */
-  private void plot(Results results, String name) {
+  /** Writes the table and the plots of raw runs that are there already, beside them. */
+  static void show(Path json) {
     try {
-      new Plots(results).write(folder.resolve(name));
-    } catch (RuntimeException | LinkageError noFonts) {
-      System.err.println("No plots: " + noFonts + "; install a font and fontconfig.");
+      Results results = Json.MAPPER.readValue(Files.readString(json), Results.class);
+      if (results.format() != Results.FORMAT) {
+        throw new MeasurementException(
+            "%s has format %d; this can show %d".formatted(json, results.format(), Results.FORMAT));
+      }
+      String file = json.toString();
+      show(results, Path.of(file.substring(0, file.length() - ".json".length())));
+    } catch (IOException failure) {
+      throw new UncheckedIOException("Cannot show " + json, failure);
     }
   }
 
-  private static ObjectMapper json() {
-    return JsonMapper.builder()
-        .enable(SerializationFeature.INDENT_OUTPUT)
-        .addModule(new SimpleModule().addSerializer(Instant.class, ToStringSerializer.instance))
-        .addModule(new com.fasterxml.jackson.datatype.jdk8.Jdk8Module())
-        .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-        .build();
+  private static void show(Results results, Path stem) throws IOException {
+    Files.writeString(Path.of(stem + ".md"), MarkdownReport.of(results));
+    plot(results, stem);
+  }
+
+  /** Pictures need fonts, which a bare machine may not have; the figures are safe by then. */
+  private static void plot(Results results, Path stem) {
+    try {
+      new Plots(results).write(stem);
+    } catch (RuntimeException | LinkageError noFonts) {
+      System.err.println("No plots: " + noFonts + "; install a font and fontconfig.");
+    }
   }
 }

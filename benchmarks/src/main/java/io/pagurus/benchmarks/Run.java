@@ -6,40 +6,73 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.StreamSupport;
 
 /**
  * One measured move.
  *
+ * @param round counted from 1
+ * @param what the case
  * @param peer who moved it
- * @param mib memory of the service, MiB
  * @param at when it began
  * @param load load average of the last minute when it began: the host's, with everything else on it
  * @param downtimeMillis largest gap that the service itself saw, ms; nothing for the bare link
  * @param totalMillis from the command to its end, ms
  * @param phasesMillis parts of it, ms; Pagurus' overlap in the window
- * @param peakRssSource largest resident memory of the source's runtime during the move, MiB
- * @param peakRssDestination the same of the destination's runtime
+ * @param source memory of the source's runtime
+ * @param destination memory of the destination's runtime
+ * @param prediction what Pagurus had expected
  * @param report the whole report of Pagurus
  * @param failure why there are no figures
  */
 @JsonInclude(JsonInclude.Include.NON_ABSENT)
 record Run(
+    int round,
+    @JsonProperty("case") Case what,
     String peer,
-    int mib,
     Instant at,
     double load,
     @JsonProperty("downtime_ms") Optional<Double> downtimeMillis,
     @JsonProperty("total_ms") Optional<Double> totalMillis,
     @JsonProperty("phases_ms") Map<String, Double> phasesMillis,
-    @JsonProperty("peak_rss_source_mib") Optional<Double> peakRssSource,
-    @JsonProperty("peak_rss_destination_mib") Optional<Double> peakRssDestination,
+    Optional<RuntimeMemory> source,
+    Optional<RuntimeMemory> destination,
+    Optional<Prediction> prediction,
     Optional<JsonNode> report,
     Optional<String> failure) {
 
-  static Run failed(String peer, int mib, Instant at, double load, String why) {
+  Run {
+    downtimeMillis = downtimeMillis == null ? Optional.empty() : downtimeMillis;
+    totalMillis = totalMillis == null ? Optional.empty() : totalMillis;
+    source = source == null ? Optional.empty() : source;
+    destination = destination == null ? Optional.empty() : destination;
+    prediction = prediction == null ? Optional.empty() : prediction;
+    report = report == null ? Optional.empty() : report;
+    failure = failure == null ? Optional.empty() : failure;
+  }
+
+  static Run of(Trial trial, Instant at, double load, Move move) {
     return new Run(
-        peer,
-        mib,
+        trial.round(),
+        trial.what(),
+        trial.contender(),
+        at,
+        load,
+        move.downtimeMillis(),
+        Optional.of(move.totalMillis()),
+        move.phasesMillis(),
+        move.source(),
+        move.destination(),
+        move.report().flatMap(Prediction::in),
+        move.report(),
+        Optional.empty());
+  }
+
+  static Run failed(Trial trial, Instant at, double load, String why) {
+    return new Run(
+        trial.round(),
+        trial.what(),
+        trial.contender(),
         at,
         load,
         Optional.empty(),
@@ -48,10 +81,33 @@ record Run(
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
+        Optional.empty(),
         Optional.of(why));
   }
 
   boolean succeeded() {
     return failure.isEmpty();
+  }
+
+  boolean is(Trial trial) {
+    return round == trial.round() && what.equals(trial.what()) && peer.equals(trial.contender());
+  }
+
+  /** Memory that travelled in the freeze window, MiB: what no round had brought before. */
+  Optional<Double> changedMib() {
+    return report
+        .filter(json -> !json.path("rounds").isEmpty())
+        .map(
+            json ->
+                json.path("bytes_memory").asDouble()
+                    - StreamSupport.stream(json.path("rounds").spliterator(), false)
+                        .mapToDouble(round -> round.path("bytes").asDouble())
+                        .sum())
+        .map(bytes -> bytes / (1 << 20));
+  }
+
+  /** A number of Pagurus' report. */
+  Optional<Double> reported(String field) {
+    return report.map(json -> json.path(field)).filter(JsonNode::isNumber).map(JsonNode::asDouble);
   }
 }

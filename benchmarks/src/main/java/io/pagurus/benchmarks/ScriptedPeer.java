@@ -10,9 +10,9 @@ import java.util.TreeMap;
 
 /**
  * A peer driven by {@code benchmarks/peers/NAME.sh} inside outer containers of the same kind as
- * Pagurus': see {@code benchmarks/peers/README.md} for what a script must do. The destination's
- * half of a move waits for the data before the source's half begins, so that a move pays for no
- * start of a program on the way that an {@code ssh} would not have paid for, too.
+ * Pagurus': see {@code benchmarks/README.md} for what a script must do. The destination's half of a
+ * move waits for the data before the source's half begins, so that a move pays for no start of a
+ * program on the way that an {@code ssh} would not have paid for, too.
  */
 final class ScriptedPeer implements Contender {
   private static final Duration LIMIT = Duration.ofMinutes(3);
@@ -48,11 +48,13 @@ final class ScriptedPeer implements Contender {
   }
 
   @Override
-  public Move move(Workload workload) {
+  public Move move(Workload workload, double waitSeconds) {
     script(source, "start", workload.arguments().toArray(String[]::new));
+    long ready = System.nanoTime();
     Command receive = destination.execLater(words("receive"));
     script(destination, "listening");
 
+    Moment.await(ready, waitSeconds);
     String sent = script(source, "send", address);
     String received = receive.await(LIMIT);
     Map<String, Double> stamps = new TreeMap<>(stamps(sent));
@@ -74,9 +76,9 @@ final class ScriptedPeer implements Contender {
 
   @Override
   public void clear() {
-    for (Outer side : List.of(source, destination)) {
-      script(side, "clear");
-    }
+    Command there = destination.execLater(words("clear"));
+    script(source, "clear");
+    there.await(LIMIT);
   }
 
   /**
