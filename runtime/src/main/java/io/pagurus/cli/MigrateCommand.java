@@ -49,8 +49,16 @@ final class MigrateCommand extends ApiCommand {
   @Option(
       names = "--timeout",
       paramLabel = "DURATION",
-      description = "Gives up after this total time, for instance 90s or 5m.")
+      description =
+          "When this total time is up, for instance 90s or 5m, --timeout-action is taken.")
   private Optional<Duration> timeout = Optional.empty();
+
+  @Option(
+      names = "--timeout-action",
+      paramLabel = "cancel|proceed",
+      description =
+          "At the timeout: cancel (the default), or proceed: if it still runs, freeze it now and send the rest.")
+  private Optional<String> timeoutAction = Optional.empty();
 
   @Option(
       names = "--bandwidth",
@@ -76,6 +84,19 @@ final class MigrateCommand extends ApiCommand {
       description =
           "Where a pre-copy stays above the downtime limit, let the rest of the memory follow the restore. Should one side be lost before the last page has come, so is what the service did since.")
   private boolean allowPostCopy;
+
+  @Option(
+      names = "--precopy-cpu",
+      paramLabel = "PERCENT",
+      description =
+          "Most CPU time that the runtime uses in rounds, in percent of one core, for instance 50.")
+  private Optional<String> precopyCpu = Optional.empty();
+
+  @Option(
+      names = "--auto-converge",
+      description =
+          "Slows the service down in steps while it changes memory faster than the link carries it; undone at the freeze.")
+  private boolean autoConverge;
 
   @Option(names = "--dry-run", description = "Only checks both sides; touches nothing.")
   private boolean dryRun;
@@ -155,6 +176,11 @@ final class MigrateCommand extends ApiCommand {
     strategy.ifPresent(name -> request.put("strategy", Node.of(name)));
     timeout.ifPresent(limit -> request.put("timeout_ms", Node.of(limit.toMillis())));
     downtimeLimit.ifPresent(limit -> request.put("downtime_limit_ms", Node.of(limit.toMillis())));
+    timeoutAction.ifPresent(action -> request.put("timeout_action", Node.of(action)));
+    precopyCpu.ifPresent(share -> request.put("precopy_cpu_percent", Node.of(percent(share))));
+    if (autoConverge) {
+      request.put("auto_converge", Node.of(true));
+    }
     maxRounds.ifPresent(most -> request.put("max_rounds", Node.of(most)));
     bandwidth.ifPresent(
         rate -> request.put("bandwidth_bytes_per_second", Node.of(bytesPerSecond(rate))));
@@ -169,6 +195,14 @@ final class MigrateCommand extends ApiCommand {
       return Units.bytesPerSecond(rate);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec().commandLine(), "--bandwidth: " + e.getMessage(), e);
+    }
+  }
+
+  private long percent(String share) {
+    try {
+      return Units.percent(share);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec().commandLine(), "--precopy-cpu: " + e.getMessage(), e);
     }
   }
 

@@ -60,6 +60,16 @@ final class Units {
     return rate;
   }
 
+  /** Reads {@code 50} or {@code 50%}. */
+  static long percent(String text) {
+    String digits = text.strip().replaceFirst("%$", "");
+    if (!digits.matches("[1-9]\\d{0,5}")) {
+      throw new IllegalArgumentException(
+          "'%s' is no share of a core; write for instance 50 or 150%%".formatted(text));
+    }
+    return Long.parseLong(digits);
+  }
+
   static String bytes(long bytes) {
     if (bytes < 1024) {
       return bytes + " B";

@@ -37,6 +37,18 @@ public interface Departure {
   /** Pids of its processes here by the pid that they have in the container. */
   Map<Integer, Integer> processes() throws IOException;
 
+  /** What its threads have run and waited so far. */
+  CpuTime cpuTime() throws IOException;
+
+  /**
+   * Lets its processes together use at most this many cores until {@link #fullSpeed}; replaces an
+   * earlier limit, never exceeds the one that it was created with.
+   */
+  void slowDown(double cores) throws IOException;
+
+  /** Takes {@link #slowDown} back; does nothing where it is not slowed, and may be repeated. */
+  void fullSpeed();
+
   /**
    * Makes ready for {@link #freeze} and {@link #dump} what can be made ready while it runs.
    *

@@ -4,6 +4,7 @@ import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
 import static io.pagurus.model.FailureCode.TIMEOUT;
 
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.TimeoutAction;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
 
@@ -19,14 +20,17 @@ final class Deadline implements AutoCloseable {
   private final Progress progress;
   private final BooleanSupplier frozen;
   private final Duration limit;
+  private final TimeoutAction action;
   private final Thread watch;
 
   private Deadline(
       String migration,
       Duration limit,
+      TimeoutAction action,
       Standing standing,
       Progress progress,
       BooleanSupplier frozen) {
+    this.action = action;
     this.standing = standing;
     this.progress = progress;
     this.frozen = frozen;
@@ -36,15 +40,17 @@ final class Deadline implements AutoCloseable {
 
   /**
    * @param limit on the whole migration, from now on
+   * @param action what happens then; to proceed leaves the limit on silence only
    * @param frozen whether the service stands still
    */
   static Deadline start(
       String migration,
       Duration limit,
+      TimeoutAction action,
       Standing standing,
       Progress progress,
       BooleanSupplier frozen) {
-    Deadline deadline = new Deadline(migration, limit, standing, progress, frozen);
+    Deadline deadline = new Deadline(migration, limit, action, standing, progress, frozen);
     deadline.watch.start();
     return deadline;
   }
@@ -63,9 +69,15 @@ final class Deadline implements AutoCloseable {
           movedAt = System.nanoTime();
         }
         if (System.nanoTime() > end) {
-          standing.stop(
-              TIMEOUT, "The migration did not finish within %d ms.".formatted(limit.toMillis()));
-          return;
+          switch (action) {
+            case CANCEL -> {
+              standing.stop(
+                  TIMEOUT,
+                  "The migration did not finish within %d ms.".formatted(limit.toMillis()));
+              return;
+            }
+            case PROCEED -> standing.hurry();
+          }
         }
         if (System.nanoTime() - movedAt > SILENCE_LIMIT.toNanos()) {
           standing.stop(

@@ -1,7 +1,8 @@
 package io.pagurus.migration;
 
 import io.pagurus.engine.Departure;
-import io.pagurus.model.MigrationReport.Round;
+import io.pagurus.model.MigrationException;
+import io.pagurus.model.MigrationReport.Slowed;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Phase;
 import io.pagurus.model.Strategy;
@@ -9,37 +10,43 @@ import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
+import io.pagurus.transfer.CpuShare;
 import io.pagurus.transfer.MemorySender;
+import io.pagurus.transfer.Pace;
 import io.pagurus.transfer.ProcessMemory;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The service's memory on its way: in rounds while it runs, and the rest once it is frozen. */
 final class MemoryTransfer implements AutoCloseable {
-  private static final Duration DEFAULT_DOWNTIME_LIMIT = Duration.ofMillis(300);
-  private static final int DEFAULT_MAX_ROUNDS = 8;
+  private static final Logger log = LoggerFactory.getLogger(MemoryTransfer.class);
 
   /** Digests of 4 GiB of memory; what a service has beyond travels in every round. */
   private static final long DIGEST_BYTES = 16L << 20;
 
+  private final MigrationRequest request;
   private final Departure service;
   private final Standing standing;
   private final Progress progress;
   private final Tally tally;
-  private final MemorySender memory;
-  private final boolean inRounds;
-  private final boolean mayFollow;
   private final Rounds rounds;
+  private MemorySender memory = MemorySender.once();
+  private boolean inRounds;
+  private boolean mayFollow;
   private Map<Integer, ProcessMemory> frozen = Map.of();
   private Optional<FollowingMemory> following = Optional.empty();
   private boolean lazyThere;
+  private final Convergence convergence = new Convergence();
+  private final List<Slowed> slowed = new ArrayList<>();
 
   MemoryTransfer(
       MigrationRequest request,
@@ -47,21 +54,26 @@ final class MemoryTransfer implements AutoCloseable {
       Standing standing,
       Progress progress,
       Tally tally) {
+    this.request = request;
     this.service = service;
     this.standing = standing;
     this.progress = progress;
     this.tally = tally;
-    this.inRounds =
-        switch (request.strategy()) {
+    this.rounds = Rounds.of(request);
+    this.mayFollow = request.strategy() == Strategy.POST_COPY || request.allowPostCopy();
+  }
+
+  /** Settles when memory travels; before any of it does. */
+  void choose(Strategy strategy) {
+    inRounds =
+        switch (strategy) {
           case STOP_AND_COPY, POST_COPY -> false;
           case PRE_COPY -> true;
         };
-    this.mayFollow = request.strategy() == Strategy.POST_COPY || request.allowPostCopy();
-    this.memory = inRounds ? MemorySender.inRounds(DIGEST_BYTES) : MemorySender.once();
-    this.rounds =
-        new Rounds(
-            request.downtimeLimitMillis().orElse(DEFAULT_DOWNTIME_LIMIT.toMillis()),
-            request.maxRounds().orElse(DEFAULT_MAX_ROUNDS));
+    if (inRounds) {
+      memory.close();
+      memory = MemorySender.inRounds(DIGEST_BYTES);
+    }
   }
 
   /** In rounds, while the service runs on; the freeze then sends what changed since. */
@@ -70,24 +82,67 @@ final class MemoryTransfer implements AutoCloseable {
       return;
     }
     long since = System.nanoTime();
-    while (rounds.worthAnother()) {
-      progress.enter(
-          Phase.PRE_COPY,
-          "Sending memory while the service runs, round %d.".formatted(rounds.all().size() + 1));
-      long begun = System.nanoTime();
-      Sent round = sender.send(Kind.MEMORY, "", this::sendLive);
-      tally.received(sender, List.of(round));
-      rounds.add(round.bytes(), System.nanoTime() - begun);
-      standing.check();
+    ServiceLoad load = ServiceLoad.watch(service);
+    try {
+      while (!standing.hurried() && another(load)) {
+        round(sender);
+        standing.check();
+      }
+    } finally {
+      tally.took(Phase.PRE_COPY, since);
+      tally.preCopied(rounds.all(), load.sum(slowed));
     }
-    tally.took(Phase.PRE_COPY, since);
   }
 
-  private void sendLive(ArtifactSender.Artifact artifact) throws IOException {
+  private void round(ArtifactSender sender) {
+    progress.enter(
+        Phase.PRE_COPY,
+        "Sending memory while the service runs, round %d.".formatted(rounds.all().size() + 1));
+    Pace pace = pace();
+    long begun = System.nanoTime();
+    Sent round = sender.send(Kind.MEMORY, "", artifact -> sendLive(artifact, pace));
+    tally.received(sender, List.of(round));
+    rounds.add(round.bytes(), System.nanoTime() - begun);
+  }
+
+  private boolean another(ServiceLoad load) {
+    double cores = load.lap();
+    return switch (rounds.advice()) {
+      case ANOTHER -> true;
+      case GOOD_ENOUGH, AT_MOST -> false;
+      case NOT_FALLING -> request.autoConverge() && slowDown(cores);
+    };
+  }
+
+  /** Takes some of the service's CPU time away; false when no more may be taken. */
+  private boolean slowDown(double coresInUse) {
+    OptionalInt percent = convergence.next(coresInUse);
+    if (percent.isEmpty()) {
+      return false;
+    }
+    double cores = convergence.cores();
+    Reading.attempt(
+        () -> {
+          service.slowDown(cores);
+          return cores;
+        });
+    slowed.add(new Slowed(rounds.all().size(), percent.getAsInt(), ServiceLoad.round(cores, 100)));
+    return true;
+  }
+
+  private Pace pace() {
+    Optional<CpuShare> share = request.precopyCpuPercent().map(CpuShare::ofPercent);
+    return () -> {
+      share.ifPresent(CpuShare::await);
+      return !standing.hurried();
+    };
+  }
+
+  private void sendLive(ArtifactSender.Artifact artifact, Pace pace) throws IOException {
     // Opened anew in each round: after an exec the old memory would only look empty.
     Map<Integer, ProcessMemory> processes = ProcessMemory.open(service.processes());
     try {
-      memory.sendLive(artifact, processes);
+      memory.sendLive(artifact, processes, pace);
     } finally {
       processes.values().forEach(ProcessMemory::close);
     }
@@ -151,14 +206,16 @@ final class MemoryTransfer implements AutoCloseable {
     return following;
   }
 
-  List<Round> rounds() {
-    return rounds.all();
-  }
-
+  /** The service runs at full speed from here on, if it runs. */
   @Override
   public void close() {
     following.ifPresent(FollowingMemory::close);
     frozen.values().forEach(ProcessMemory::close);
     memory.close();
+    try {
+      service.fullSpeed();
+    } catch (MigrationException e) {
+      log.error("{} stays slowed down until this runtime starts again", service.name(), e);
+    }
   }
 }

@@ -1,6 +1,8 @@
 package io.pagurus.migration;
 
 import io.pagurus.model.MigrationReport.Round;
+import io.pagurus.model.MigrationRequest;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -11,6 +13,9 @@ import java.util.concurrent.TimeUnit;
  * too much for the downtime limit and still shrinks.
  */
 final class Rounds {
+  private static final Duration DEFAULT_DOWNTIME_LIMIT = Duration.ofMillis(300);
+  private static final int DEFAULT_MAX_ROUNDS = 8;
+
   /** What the freeze window takes with nothing left to send, ms; measured, see the benchmarks. */
   private static final long FIXED_MILLIS = 200;
 
@@ -29,6 +34,13 @@ final class Rounds {
   Rounds(long downtimeLimitMillis, int most) {
     this.downtimeLimitMillis = downtimeLimitMillis;
     this.most = most;
+  }
+
+  /** With the limits that were asked for, or the defaults. */
+  static Rounds of(MigrationRequest request) {
+    return new Rounds(
+        request.downtimeLimitMillis().orElse(DEFAULT_DOWNTIME_LIMIT.toMillis()),
+        request.maxRounds().orElse(DEFAULT_MAX_ROUNDS));
   }
 
   /**
@@ -65,15 +77,31 @@ final class Rounds {
     return rounds.isEmpty() || predictedDowntimeMillis() > downtimeLimitMillis;
   }
 
-  boolean worthAnother() {
+  /** What the rounds so far say about the next one. */
+  enum Advice {
+    ANOTHER,
+
+    /** The downtime is predicted to be below its limit. */
+    GOOD_ENOUGH,
+
+    /** The service changes its memory as fast as it is sent. */
+    NOT_FALLING,
+
+    AT_MOST
+  }
+
+  Advice advice() {
     if (rounds.size() >= most) {
-      return false;
+      return Advice.AT_MOST;
     }
-    if (rounds.isEmpty() || rounds.size() == 1) {
-      return true;
+    if (rounds.size() < 2) {
+      return Advice.ANOTHER;
+    }
+    if (predictedDowntimeMillis() <= downtimeLimitMillis) {
+      return Advice.GOOD_ENOUGH;
     }
     Round last = rounds.getLast();
     boolean falling = last.bytes() < FALLING * rounds.get(rounds.size() - 2).bytes();
-    return predictedDowntimeMillis() > downtimeLimitMillis && falling;
+    return falling ? Advice.ANOTHER : Advice.NOT_FALLING;
   }
 }

@@ -96,7 +96,7 @@ final class SourceMigration {
     standing.enter();
     Path staging = here.staging().resolve(id);
     try (memory;
-        var _ = Deadline.start(id, timeout(), standing, progress, tally::wasFrozen)) {
+        var _ = deadline()) {
       return run(staging);
     } finally {
       standing.shield();
@@ -116,6 +116,7 @@ final class SourceMigration {
         here.journal().append(id, new Entry.Begun(progress.status()));
         try (ArtifactSender first = openBulk(peer);
             ArtifactSender second = openBulk(peer)) {
+          memory.choose(request.strategy());
           prepare(peer, plan, verdict, first);
           sendStable(second);
           memory.preCopy(first);
@@ -241,6 +242,8 @@ final class SourceMigration {
           return images;
         });
     progress.enter(Phase.FREEZE, "The service stands still.");
+    // At the last moment: a slowed service takes longer to stop, and its limit must not travel.
+    service.fullSpeed();
     long since = tally.frozen();
     service.freeze();
     tally.took(Phase.FREEZE, since);
@@ -403,20 +406,19 @@ final class SourceMigration {
     return standing.stop(CANCELLED, "The migration was cancelled.");
   }
 
-  private Duration timeout() {
-    return Duration.ofMillis(request.timeoutMillis().orElse(DEFAULT_TIMEOUT.toMillis()));
+  private Deadline deadline() {
+    return Deadline.start(
+        id,
+        Duration.ofMillis(request.timeoutMillis().orElse(DEFAULT_TIMEOUT.toMillis())),
+        request.timeoutAction(),
+        standing,
+        progress,
+        tally::wasFrozen);
   }
 
   private MigrationReport report(Outcome outcome, Optional<MigrationReport.Failure> failure) {
     return tally.report(
-        id,
-        service.name(),
-        request,
-        here.name(),
-        progress.status().peer(),
-        memory.rounds(),
-        outcome,
-        failure);
+        id, service.name(), request, here.name(), progress.status().peer(), outcome, failure);
   }
 
   private static void deleteStaging(Path staging) {

@@ -11,6 +11,7 @@ import java.util.Optional;
 final class Standing {
   private State state = new Open();
   private Optional<Thread> runner = Optional.empty();
+  private volatile boolean hurried;
 
   private sealed interface State {}
 
@@ -33,6 +34,15 @@ final class Standing {
     state = new Stopped(reason, message);
     runner.ifPresent(Thread::interrupt);
     return true;
+  }
+
+  /** What can be left to the freeze shall be: no further round. */
+  void hurry() {
+    hurried = true;
+  }
+
+  boolean hurried() {
+    return hurried;
   }
 
   /**

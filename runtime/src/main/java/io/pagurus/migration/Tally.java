@@ -2,6 +2,7 @@ package io.pagurus.migration;
 
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationReport.CriuStatistics;
+import io.pagurus.model.MigrationReport.PreCopy;
 import io.pagurus.model.MigrationReport.Round;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Outcome;
@@ -20,6 +21,8 @@ final class Tally {
   private final Stopwatch clock = new Stopwatch();
   private final List<Sent> sent = new ArrayList<>();
   private final List<String> warnings = new ArrayList<>();
+  private List<Round> rounds = List.of();
+  private Optional<PreCopy> precopy = Optional.empty();
   private long bytesImages;
   private long bytesSent;
   private volatile long frozenAt;
@@ -80,6 +83,11 @@ final class Tally {
     fullSpeedMillis = Stopwatch.millis(frozenAt, System.nanoTime());
   }
 
+  void preCopied(List<Round> passes, PreCopy cost) {
+    rounds = passes;
+    precopy = Optional.of(cost);
+  }
+
   void dumped(Map<String, Long> criu) {
     dumpStatistics = criu;
   }
@@ -107,7 +115,6 @@ final class Tally {
       MigrationRequest request,
       String source,
       String destination,
-      List<Round> rounds,
       Outcome outcome,
       Optional<MigrationReport.Failure> failure) {
     return new MigrationReport(
@@ -126,6 +133,7 @@ final class Tally {
         bytesSent,
         clock.phases(),
         rounds,
+        precopy,
         new CriuStatistics(dumpStatistics, restoreStatistics),
         List.copyOf(warnings),
         failure);

@@ -24,6 +24,7 @@ import java.util.Optional;
  * @param bytesSent what went over the wire, after compression, bytes
  * @param phases ms per phase, by {@link Phase#label()}; phases in the window overlap
  * @param rounds of a pre-copy, in order; empty for stop-and-copy
+ * @param precopy what the rounds cost; empty when there were none
  * @param criu CRIU's own statistics, with its own names
  * @param warnings what was odd but did not stop the migration
  * @param error why it did not complete
@@ -46,12 +47,14 @@ public record MigrationReport(
     @JsonProperty("bytes_sent") long bytesSent,
     Map<String, Long> phases,
     List<Round> rounds,
+    Optional<PreCopy> precopy,
     CriuStatistics criu,
     List<String> warnings,
     Optional<Failure> error) {
 
   public MigrationReport {
     rounds = rounds == null ? List.of() : List.copyOf(rounds);
+    precopy = precopy == null ? Optional.empty() : precopy;
   }
 
   /** CRIU's stats-dump and stats-restore; times in microseconds, as CRIU writes them. */
@@ -64,6 +67,36 @@ public record MigrationReport(
    * @param millis until the destination held them, ms
    */
   public record Round(long bytes, @JsonProperty("ms") long millis) {}
+
+  /**
+   * What the rounds cost.
+   *
+   * @param cpuPercent CPU time of the runtime while they ran, percent of one core
+   * @param serviceCores cores that the service used meanwhile
+   * @param serviceWaitingPercent of the time that the service wanted to run, what it waited for a
+   *     core, percent
+   * @param serviceWaitingPercentBefore the same before the rounds: the difference is its slow-down
+   * @param slowed steps of auto-converge, in order
+   */
+  public record PreCopy(
+      @JsonProperty("cpu_percent") double cpuPercent,
+      @JsonProperty("service_cores") double serviceCores,
+      @JsonProperty("service_waiting_percent") double serviceWaitingPercent,
+      @JsonProperty("service_waiting_percent_before") double serviceWaitingPercentBefore,
+      List<Slowed> slowed) {
+    public PreCopy {
+      slowed = slowed == null ? List.of() : List.copyOf(slowed);
+    }
+  }
+
+  /**
+   * One step of auto-converge.
+   *
+   * @param afterRound from 1
+   * @param percent of the service's CPU time that was taken away
+   * @param cores that were left to it
+   */
+  public record Slowed(@JsonProperty("after_round") int afterRound, int percent, double cores) {}
 
   /** Why a migration did not complete. */
   public record Failure(FailureCode code, String message) {

@@ -66,9 +66,9 @@ public final class MemorySender implements AutoCloseable {
    *
    * @param processes by pid in the container
    */
-  public void sendLive(Artifact artifact, Map<Integer, ProcessMemory> processes)
+  public void sendLive(Artifact artifact, Map<Integer, ProcessMemory> processes, Pace pace)
       throws IOException {
-    send(artifact, processes, true);
+    send(artifact, processes, true, pace);
   }
 
   /**
@@ -77,7 +77,7 @@ public final class MemorySender implements AutoCloseable {
    * @param pages must be there
    */
   public void sendLive(Artifact artifact, ProcessMemory process, PageRun pages) throws IOException {
-    Writer writer = new Writer(artifact, true, () -> false);
+    Writer writer = new Writer(artifact, true);
     sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
     writer.send(process, pages.address(), pages.pages());
     writer.flush();
@@ -91,7 +91,7 @@ public final class MemorySender implements AutoCloseable {
    */
   public void sendFrozen(Artifact artifact, Map<Integer, ProcessMemory> processes)
       throws IOException {
-    send(artifact, processes, false);
+    send(artifact, processes, false, Pace.FULL);
   }
 
   /**
@@ -104,13 +104,14 @@ public final class MemorySender implements AutoCloseable {
   public void sendUntil(
       Artifact artifact, Map<Integer, ProcessMemory> processes, BooleanSupplier late)
       throws IOException {
-    Writer writer = new Writer(artifact, false, late);
+    Writer writer = new Writer(artifact, false, Pace.FULL, late);
     send(writer, processes);
   }
 
-  private void send(Artifact artifact, Map<Integer, ProcessMemory> processes, boolean live)
+  private void send(
+      Artifact artifact, Map<Integer, ProcessMemory> processes, boolean live, Pace pace)
       throws IOException {
-    send(new Writer(artifact, live, () -> false), processes);
+    send(new Writer(artifact, live, pace, () -> false), processes);
   }
 
   private void send(Writer writer, Map<Integer, ProcessMemory> processes) throws IOException {
@@ -120,7 +121,11 @@ public final class MemorySender implements AutoCloseable {
         writer.send(process, run.address(), run.pages());
       }
     }
-    sent.forEach((pid, pages) -> pages.vanished().forEach(run -> writer.forget(pid, run)));
+    if (writer.stopped) {
+      sent.values().forEach(SentPages::cutShort);
+    } else {
+      sent.forEach((pid, pages) -> pages.vanished().forEach(run -> writer.forget(pid, run)));
+    }
     writer.flush();
   }
 
@@ -150,7 +155,7 @@ public final class MemorySender implements AutoCloseable {
   public void sendFrozen(
       Artifact artifact, Map<Integer, ProcessMemory> processes, List<MissingPages.Run> runs)
       throws IOException {
-    Writer writer = new Writer(artifact, false, () -> false);
+    Writer writer = new Writer(artifact, false);
     for (MissingPages.Run run : runs) {
       sent.computeIfAbsent(run.pid(), pid -> new SentPages(digests)).forget(run.pages());
       writer.send(frozen(processes, run.pid()), run.pages().address(), run.pages().pages());
@@ -202,7 +207,7 @@ public final class MemorySender implements AutoCloseable {
   public void sendMissing(
       Artifact artifact, Map<Integer, ProcessMemory> processes, Map<Integer, List<PageRun>> wanted)
       throws IOException {
-    Writer writer = new Writer(artifact, false, () -> false);
+    Writer writer = new Writer(artifact, false);
     for (Map.Entry<Integer, List<PageRun>> entry : wanted.entrySet()) {
       ProcessMemory process = frozen(processes, entry.getKey());
       SentPages marks = sent.computeIfAbsent(entry.getKey(), pid -> new SentPages(digests));
@@ -233,12 +238,21 @@ public final class MemorySender implements AutoCloseable {
   private final class Writer {
     private final Artifact artifact;
     private final boolean live;
+    private final Pace pace;
     private final BooleanSupplier late;
     private Buffer buffer;
 
-    Writer(Artifact artifact, boolean live, BooleanSupplier late) {
+    /** The pace has ended the pass early. */
+    boolean stopped;
+
+    Writer(Artifact artifact, boolean live) {
+      this(artifact, live, Pace.FULL, () -> false);
+    }
+
+    Writer(Artifact artifact, boolean live, Pace pace, BooleanSupplier late) {
       this.artifact = artifact;
       this.live = live;
+      this.pace = pace;
       this.late = late;
     }
 
@@ -246,6 +260,9 @@ public final class MemorySender implements AutoCloseable {
       long at = address;
       long left = pages;
       while (left > 0 && !(late.getAsBoolean() && digests.none())) {
+        if (!ready()) {
+          return;
+        }
         ensure(HEADER_BYTES + PAGE);
         int room = (ArtifactSender.CHUNK_BYTES - buffer.length - HEADER_BYTES) / PAGE;
         int run = (int) Math.min(left, room);
@@ -261,6 +278,17 @@ public final class MemorySender implements AutoCloseable {
         at += (long) run * PAGE;
         left -= run;
       }
+    }
+
+    private boolean ready() {
+      if (!stopped && full(HEADER_BYTES + PAGE)) {
+        stopped = !pace.goOn();
+      }
+      return !stopped;
+    }
+
+    private boolean full(int bytes) {
+      return buffer == null || ArtifactSender.CHUNK_BYTES - buffer.length < bytes;
     }
 
     /** Puts headers before the pages just read, squeezing out in place those that don't travel. */

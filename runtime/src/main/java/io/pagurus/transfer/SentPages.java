@@ -129,6 +129,11 @@ final class SentPages {
     return runs;
   }
 
+  /** Ends a pass that was cut short: what it has not met is as it was. */
+  void cutShort() {
+    blocks.values().forEach(block -> block.seen.clear());
+  }
+
   boolean containsAll(PageRun run) {
     for (long page = 0; page < run.pages(); page++) {
       if (!contains(run.address() + page * PAGE)) {

@@ -10,6 +10,7 @@ import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
 import io.pagurus.model.Strategy;
+import io.pagurus.model.TimeoutAction;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -129,6 +130,11 @@ final class CliTest {
             "stop-and-copy",
             "--timeout",
             "5m",
+            "--timeout-action",
+            "proceed",
+            "--precopy-cpu",
+            "50%",
+            "--auto-converge",
             "--bandwidth",
             "50MiB",
             "--skip-bind",
@@ -149,9 +155,12 @@ final class CliTest {
             "T",
             Strategy.STOP_AND_COPY,
             Optional.of(300_000L),
+            TimeoutAction.PROCEED,
             Optional.of(50L << 20),
             Optional.empty(),
             Optional.empty(),
+            Optional.of(50),
+            true,
             false,
             false,
             List.of("/data", "/logs")),
@@ -264,17 +273,7 @@ final class CliTest {
   }
 
   private static MigrationRequest request() {
-    return new MigrationRequest(
-        "web",
-        "T",
-        Strategy.STOP_AND_COPY,
-        Optional.empty(),
-        Optional.empty(),
-        Optional.empty(),
-        Optional.empty(),
-        false,
-        false,
-        List.of());
+    return MigrationRequest.of("web", "T", Strategy.STOP_AND_COPY);
   }
 
   @Test

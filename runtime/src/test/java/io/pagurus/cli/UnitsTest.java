@@ -42,6 +42,18 @@ final class UnitsTest {
     assertThrows(IllegalArgumentException.class, () -> Units.bytesPerSecond(text));
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 1", "50%, 50", "150, 150"})
+  void sharesOfACoreAreRead(String text, long percent) {
+    assertEquals(percent, Units.percent(text));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "0", "-1", "half", "0.5", "1 %%"})
+  void otherSharesAreRefused(String text) {
+    assertThrows(IllegalArgumentException.class, () -> Units.percent(text));
+  }
+
   @Test
   void amountsAreShownWithOneDigit() {
     assertEquals("0 B", Units.bytes(0));

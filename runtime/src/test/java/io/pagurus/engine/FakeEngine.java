@@ -119,6 +119,9 @@ public final class FakeEngine implements ContainerEngine {
   /** What is free where images and files go, bytes. */
   public volatile long diskAvailable = 1L << 40;
 
+  /** A service here is slowed down. */
+  public volatile boolean slowed;
+
   private volatile boolean memoryless;
   private final Path directory;
   private final Process process;
@@ -378,8 +381,24 @@ public final class FakeEngine implements ContainerEngine {
 
     @Override
     public Map<Integer, Integer> processes() {
-      require(copy.life == Life.FROZEN, "Memory of a running service is read");
+      require(copy.life != Life.GONE, "Memory of a service that is gone is read");
       return Map.of(1, (int) process.pid());
+    }
+
+    @Override
+    public CpuTime cpuTime() {
+      return new CpuTime(0, 0);
+    }
+
+    @Override
+    public void slowDown(double cores) {
+      require(copy.life == Life.RUNNING, "Slow-down of " + copy);
+      slowed = true;
+    }
+
+    @Override
+    public void fullSpeed() {
+      slowed = false;
     }
 
     @Override
@@ -394,6 +413,7 @@ public final class FakeEngine implements ContainerEngine {
     @Override
     public void freeze() {
       reached(Step.FREEZE);
+      require(!slowed, "Freeze of a service that is slowed down");
       require(copy.life == Life.RUNNING && images != null, "Freeze of " + copy);
       copy.life = Life.FROZEN;
     }

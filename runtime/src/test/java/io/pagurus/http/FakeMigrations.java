@@ -102,6 +102,7 @@ public final class FakeMigrations implements Migrations {
         3000,
         Map.of("freeze", 40L, "restore", 200L),
         List.of(),
+        Optional.empty(),
         new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
         List.of("One odd thing."),
         error);

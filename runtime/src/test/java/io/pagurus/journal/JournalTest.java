@@ -70,6 +70,9 @@ final class JournalTest {
                   7,
                   Map.of("freeze", 8L),
                   List.of(new MigrationReport.Round(4096, 10)),
+                  Optional.of(
+                      new MigrationReport.PreCopy(
+                          120.5, 0.9, 3.2, 1, List.of(new MigrationReport.Slowed(3, 20, 0.8)))),
                   new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
                   List.of("Odd."),
                   Optional.of(new MigrationReport.Failure(FailureCode.NO_ROOM, "Full.")))));

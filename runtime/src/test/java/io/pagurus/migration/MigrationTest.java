@@ -20,6 +20,7 @@ import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Strategy;
 import io.pagurus.protocol.Message.Problem;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
@@ -152,6 +153,17 @@ final class MigrationTest {
     assertEquals(5678, report.criu().restore().get("forking_time"));
     assertEquals(
         List.of("A warning of the source.", "It looks different here."), report.warnings());
+  }
+
+  @Test
+  void memoryMayTravelInRoundsBefore() throws IOException {
+    MigrationReport report =
+        a.migrate(MigrationRequest.of("web", b.ticket().text(), Strategy.PRE_COPY));
+    assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    assertTrue(report.rounds().size() >= 2, report.toString());
+    assertTrue(report.precopy().isPresent());
+    assertFalse(a.engine.slowed);
+    assertItRunsThereOnly();
   }
 
   @Test

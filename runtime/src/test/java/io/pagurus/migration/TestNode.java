@@ -10,6 +10,7 @@ import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Strategy;
+import io.pagurus.model.TimeoutAction;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.Ticket;
 import io.pagurus.trust.TicketOffice;
@@ -74,9 +75,12 @@ final class TestNode implements AutoCloseable {
         ticket,
         Strategy.STOP_AND_COPY,
         timeoutMillis,
+        TimeoutAction.CANCEL,
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
+        Optional.empty(),
+        false,
         false,
         dryRun,
         List.of());

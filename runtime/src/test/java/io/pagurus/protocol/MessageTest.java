@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -108,18 +107,7 @@ final class MessageTest {
       var hello = new Message.Hello(1, role, "m-012345678901", "s3cret", "n0nce");
       assertFalse(hello.toString().contains("s3cret"), hello.toString());
     }
-    var request =
-        new MigrationRequest(
-            "web",
-            "pagurus1.s3cret",
-            Strategy.STOP_AND_COPY,
-            Optional.empty(),
-            Optional.empty(),
-            Optional.empty(),
-            Optional.empty(),
-            false,
-            false,
-            List.of());
+    var request = MigrationRequest.of("web", "pagurus1.s3cret", Strategy.STOP_AND_COPY);
     assertFalse(request.toString().contains("s3cret"), request.toString());
   }
 

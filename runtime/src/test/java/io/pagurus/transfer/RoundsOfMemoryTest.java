@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -82,11 +83,16 @@ final class RoundsOfMemoryTest {
   }
 
   private void round(MemorySender sender, Received store, boolean live) throws IOException {
+    round(sender, store, live, Pace.FULL);
+  }
+
+  private void round(MemorySender sender, Received store, boolean live, Pace pace)
+      throws IOException {
     Map<Integer, ProcessMemory> processes = memory();
     store.send(
         artifact -> {
           if (live) {
-            sender.sendLive(artifact, processes);
+            sender.sendLive(artifact, processes, pace);
           } else {
             sender.sendFrozen(artifact, processes);
           }
@@ -148,6 +154,24 @@ final class RoundsOfMemoryTest {
       assertTrue(first > Restless.PAGES / 8, first + " pages");
       round(sender, received, false);
       assertEquals(first, sender.pagesSent());
+      assertHolds(received.store());
+    }
+  }
+
+  @Test
+  void aRoundThatIsCutShortForgetsNothing() throws Exception {
+    change(1);
+    try (MemorySender sender = MemorySender.inRounds(ROOM << 4);
+        Received received = new Received(directory)) {
+      round(sender, received, true);
+      long all = received.store().pages();
+      change(2);
+      var chunks = new AtomicInteger();
+      round(sender, received, true, () -> chunks.incrementAndGet() < 2);
+      assertEquals(2, chunks.get());
+      assertTrue(received.store().pages() >= all);
+      freeze();
+      round(sender, received, false);
       assertHolds(received.store());
     }
   }

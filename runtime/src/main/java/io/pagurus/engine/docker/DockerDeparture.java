@@ -12,6 +12,7 @@ import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.InnerContainer;
 import io.pagurus.dind.files.FileTreeException;
+import io.pagurus.engine.CpuTime;
 import io.pagurus.engine.Departure;
 import io.pagurus.engine.FileArtifact;
 import io.pagurus.model.MigrationException;
@@ -30,6 +31,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -46,6 +48,7 @@ final class DockerDeparture implements Departure {
   private final InnerContainer container;
   private final List<String> skipBinds;
   private final Features features;
+  private Optional<CpuQuota> quota = Optional.empty();
   private TrafficCut traffic;
   private CriuDump dump;
 
@@ -206,6 +209,35 @@ final class DockerDeparture implements Departure {
   @Override
   public Map<Integer, Integer> processes() throws IOException {
     return ProcessMemory.tree((int) container.pid());
+  }
+
+  @Override
+  public CpuTime cpuTime() throws IOException {
+    return CpuTime.of(processes().values());
+  }
+
+  @Override
+  public void slowDown(double cores) throws IOException {
+    if (quota.isEmpty()) {
+      quota = Optional.of(CpuQuota.of(id(), container.pid()));
+    }
+    quota.get().limit(cores);
+  }
+
+  @Override
+  public void fullSpeed() {
+    try {
+      if (quota.isPresent()) {
+        quota.get().lift();
+        quota = Optional.empty();
+      }
+    } catch (IOException e) {
+      throw new MigrationException(
+          DUMP_FAILED,
+          "Cannot give %s its CPU time back: %s. `docker update --cpus` does."
+              .formatted(name(), e.getMessage()),
+          e);
+    }
   }
 
   @Override

@@ -356,6 +356,11 @@ public final class DockerEngine implements ContainerEngine {
   @Override
   public void sweep() {
     CriuDump.sweep(ProcessHandle.allProcesses());
+    try {
+      CpuQuota.sweep(CpuQuota.NOTES);
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot lift the CPU limits of an earlier run", e);
+    }
     reachable(
         () -> {
           HeldStart.sweep(HeldStart.DIRECTORY);
