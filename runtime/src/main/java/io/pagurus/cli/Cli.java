@@ -46,6 +46,7 @@ public final class Cli {
     commands.put("migrate", () -> new MigrateCommand(api));
     commands.put("status", () -> new StatusCommand(api));
     commands.put("cancel", () -> new CancelCommand(api));
+    commands.put("resolve", () -> new ResolveCommand(api));
     commands.put("history", () -> new HistoryCommand(api));
     commands.put("inspect", () -> new InspectCommand(api));
     commands.put("logs", () -> new LogsCommand(api));
@@ -61,6 +62,7 @@ public final class Cli {
     }
     line.setExpandAtFiles(false); // --to @FILE is ours
     line.registerConverter(Duration.class, checked(Units::duration));
+    line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(Cli::misused);
     line.setExecutionExceptionHandler((failure, command, parsed) -> failed(failure, command));
     return line;

@@ -6,7 +6,9 @@ import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "status", description = "Shows running migrations, or one migration.")
+@Command(
+    name = "status",
+    description = "Shows migrations that run or are in doubt, or one migration.")
 final class StatusCommand extends ApiCommand {
 
   @Parameters(
@@ -26,7 +28,7 @@ final class StatusCommand extends ApiCommand {
     }
     return Node.of(
         Node.parse(api.get("/v1/migrations")).items().stream()
-            .filter(status -> !status.has("outcome"))
+            .filter(status -> !status.has("outcome") || status.text("outcome").equals("in_doubt"))
             .toList());
   }
 

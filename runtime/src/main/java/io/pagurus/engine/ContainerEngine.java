@@ -65,6 +65,9 @@ public interface ContainerEngine {
   /** Thaws a service that an earlier run of this runtime left frozen; does nothing otherwise. */
   void thawLeftover(String containerId);
 
+  /** Removes a service that has left, with what only it used; does nothing once it is gone. */
+  void retireLeftover(String containerId);
+
   /** Removes what an arrival of an earlier run left behind, except a service that runs. */
   void removeLeftover(String containerId);
 }

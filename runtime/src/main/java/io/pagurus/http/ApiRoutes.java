@@ -7,6 +7,7 @@ import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import io.pagurus.model.FailureCode;
+import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
@@ -49,6 +50,7 @@ final class ApiRoutes {
         new Route(Method.GET, "/v1/migrations", this::migrations),
         new Route(Method.GET, "/v1/migrations/{id}", this::migration),
         new Route(Method.DELETE, "/v1/migrations/{id}", this::cancel),
+        new Route(Method.POST, "/v1/migrations/{id}/resolution", this::resolve),
         new Route(Method.GET, "/v1/migrations/{id}/events", this::eventsOfOne),
         new Route(Method.GET, "/v1/events", this::eventsOfAll),
         new Route(Method.GET, "/v1/capabilities", this::capabilities),
@@ -88,6 +90,19 @@ final class ApiRoutes {
   private void cancel(ServerRequest request, ServerResponse response) {
     response.status(Status.ACCEPTED_202);
     send(response, backend.migrations().cancel(parameter(request, "id")));
+  }
+
+  /** What an operator decides; {@code checked} must be true. */
+  record Resolution(Keep keep, boolean checked) {}
+
+  private void resolve(ServerRequest request, ServerResponse response) {
+    Resolution decided = Json.read(body(request), Resolution.class);
+    if (decided.keep() == null || !decided.checked()) {
+      throw new MigrationException(
+          FailureCode.USAGE,
+          "Look at the destination first; then say which copy to keep (source or destination), and that you have \"checked\".");
+    }
+    send(response, backend.migrations().resolve(parameter(request, "id"), decided.keep()));
   }
 
   private void eventsOfOne(ServerRequest request, ServerResponse response) {

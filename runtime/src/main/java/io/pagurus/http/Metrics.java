@@ -10,6 +10,7 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.pagurus.event.Events;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Outcome;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryMXBean;
 import java.time.Duration;
@@ -34,6 +35,9 @@ final class Metrics implements AutoCloseable {
     Gauge.builder("pagurus.migrations.running", backend, Metrics::running)
         .description("Migrations that have not ended, both roles")
         .register(registry);
+    Gauge.builder("pagurus.migrations.doubtful", backend, Metrics::doubtful)
+        .description("Migrations that are in doubt now: committed, and not confirmed")
+        .register(registry);
     Gauge.builder("pagurus.build.info", () -> 1)
         .tag("version", backend.build().version())
         .description("Constant 1; the label tells the version")
@@ -53,6 +57,12 @@ final class Metrics implements AutoCloseable {
 
   private static double running(Backend backend) {
     return backend.migrations().list().stream().filter(status -> !status.ended()).count();
+  }
+
+  private static double doubtful(Backend backend) {
+    return backend.migrations().list().stream()
+        .filter(status -> status.outcome().equals(Optional.of(Outcome.IN_DOUBT)))
+        .count();
   }
 
   String scrape() {

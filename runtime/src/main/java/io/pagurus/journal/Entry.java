@@ -3,6 +3,7 @@ package io.pagurus.journal;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationStatus;
 import java.util.Optional;
 
@@ -12,6 +13,7 @@ import java.util.Optional;
   @JsonSubTypes.Type(value = Entry.Begun.class, name = "begun"),
   @JsonSubTypes.Type(value = Entry.Frozen.class, name = "frozen"),
   @JsonSubTypes.Type(value = Entry.CommitSent.class, name = "commit_sent"),
+  @JsonSubTypes.Type(value = Entry.Resolved.class, name = "resolved"),
   @JsonSubTypes.Type(value = Entry.Arriving.class, name = "arriving"),
   @JsonSubTypes.Type(value = Entry.Restoring.class, name = "restoring"),
   @JsonSubTypes.Type(value = Entry.Restored.class, name = "restored"),
@@ -33,6 +35,9 @@ public sealed interface Entry {
    * @param way to whom to ask; empty in journals of an earlier build
    */
   record CommitSent(String container, Optional<WayBack> way) implements Entry {}
+
+  /** Source: an operator has ended the doubt. Recovery: do what was decided. */
+  record Resolved(String container, Keep keep) implements Entry {}
 
   /** Destination: this container exists here and waits. Recovery: remove it. */
   record Arriving(String container) implements Entry {}

@@ -380,7 +380,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   }
 
   private synchronized void end(Outcome outcome, String message) {
-    journal.append(id, new Entry.Ended(progress.end(outcome, message, Optional.empty())));
+    progress.end(outcome, message, Optional.empty(), journal);
     try {
       intake.close();
       Staging.delete(staging);

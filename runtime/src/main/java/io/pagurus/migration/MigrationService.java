@@ -8,8 +8,10 @@ import io.pagurus.engine.Departure;
 import io.pagurus.event.Events;
 import io.pagurus.journal.Entry;
 import io.pagurus.journal.Journal;
+import io.pagurus.journal.WayBack;
 import io.pagurus.migration.SourceMigration.Surroundings;
 import io.pagurus.model.Capability;
+import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
@@ -49,6 +51,7 @@ public final class MigrationService implements Migrations {
   private final Map<String, MigrationStatus> ended = new ConcurrentHashMap<>();
   private final Map<String, Progress> running = new ConcurrentHashMap<>();
   private final Map<String, SourceMigration> departures = new ConcurrentHashMap<>();
+  private final Map<String, Doubt> doubts = new ConcurrentHashMap<>();
   private final Map<String, String> owners = new ConcurrentHashMap<>();
 
   /**
@@ -117,14 +120,10 @@ public final class MigrationService implements Migrations {
             Outcome.FAILED,
             "The runtime ended before the commit; the service runs again at the source.");
       }
-      case Entry.CommitSent(String container, var _) ->
-          ended.put(
-              id,
-              statusOf(
-                  entries,
-                  Outcome.IN_DOUBT,
-                  "The runtime ended after the commit; the frozen container %s stays until you have looked at the destination."
-                      .formatted(container)));
+      case Entry.CommitSent(String container, Optional<WayBack> way) ->
+          doubt(id, container, way, resumed(id, entries)).start();
+      case Entry.Resolved(String container, Keep keep) ->
+          doubt(id, container, Optional.empty(), resumed(id, entries)).carryOut(keep);
       case Entry.Arriving(String container) -> {
         engine.removeLeftover(container);
         close(
@@ -150,6 +149,32 @@ public final class MigrationService implements Migrations {
       case Entry.Restored restored ->
           close(id, entries, Outcome.COMPLETED, "The service runs here.");
     }
+  }
+
+  /** The service stays frozen, and belongs to the migration until the destination answers. */
+  private Progress resumed(String id, List<Entry> entries) {
+    Progress progress =
+        new Progress(
+            events,
+            statusOf(
+                entries,
+                Outcome.IN_DOUBT,
+                "The runtime ended after the commit; the service stays frozen here until the destination says whether it runs there. If it never will, see `pagurus resolve`."));
+    running.put(id, progress);
+    return progress;
+  }
+
+  private Doubt doubt(String id, String container, Optional<WayBack> way, Progress progress) {
+    Doubt doubt =
+        new Doubt(id, container, way, surroundings, progress, () -> release(id, container));
+    owners.put(container, id);
+    doubts.put(id, doubt);
+    return doubt;
+  }
+
+  private void release(String id, String container) {
+    doubts.remove(id);
+    owners.remove(container);
   }
 
   private void close(String id, List<Entry> entries, Outcome outcome, String message) {
@@ -215,13 +240,20 @@ public final class MigrationService implements Migrations {
   private void run(String id, Departure service, SourceMigration migration, Progress progress) {
     try {
       MigrationReport report = migration.run();
-      MigrationStatus last = progress.end(report.outcome(), ending(report), Optional.of(report));
-      if (report.outcome() != Outcome.IN_DOUBT) {
-        journal.append(id, new Entry.Ended(last));
+      if (report.outcome() == Outcome.IN_DOUBT) {
+        Doubt doubt = doubt(id, service.id(), migration.wayBack(), progress);
+        progress.end(report.outcome(), ending(report), Optional.of(report));
+        doubt.start();
+      } else {
+        journal.append(
+            id,
+            new Entry.Ended(progress.end(report.outcome(), ending(report), Optional.of(report))));
       }
     } finally {
       departures.remove(id);
-      owners.remove(service.id());
+      if (!doubts.containsKey(id)) {
+        owners.remove(service.id());
+      }
       rest();
     }
   }
@@ -249,7 +281,7 @@ public final class MigrationService implements Migrations {
     if (owner != null) {
       throw new MigrationException(
           BUSY,
-          "%s is migrating already (%s). It runs on here meanwhile; `pagurus status %s` follows it."
+          "%s is migrating already (%s); `pagurus status %s` follows it."
               .formatted(service.name(), owner, owner));
     }
   }
@@ -284,16 +316,41 @@ public final class MigrationService implements Migrations {
         .or(() -> Optional.ofNullable(ended.get(id)));
   }
 
+  private MigrationStatus require(String id) {
+    return find(id)
+        .orElseThrow(
+            () ->
+                new MigrationException(
+                    NOT_FOUND,
+                    "There is no migration '%s' here. `pagurus history` lists them."
+                        .formatted(id)));
+  }
+
+  @Override
+  public MigrationStatus resolve(String id, Keep keep) {
+    MigrationStatus status = require(id);
+    Doubt doubt = doubts.get(id);
+    if (doubt != null) {
+      return doubt.decide(keep);
+    }
+    boolean asDecided =
+        status.role() == MigrationStatus.Role.SOURCE
+            && status.ended()
+            && (keep == Keep.DESTINATION)
+                == status.outcome().equals(Optional.of(Outcome.COMPLETED));
+    if (asDecided) {
+      return status;
+    }
+    throw new MigrationException(
+        BUSY,
+        status.role() == MigrationStatus.Role.DESTINATION
+            ? "Migration %s is resolved at its source, %s.".formatted(id, status.peer())
+            : "Migration %s is not in doubt: %s".formatted(id, status.message()));
+  }
+
   @Override
   public MigrationStatus cancel(String id) {
-    MigrationStatus status =
-        find(id)
-            .orElseThrow(
-                () ->
-                    new MigrationException(
-                        NOT_FOUND,
-                        "There is no migration '%s' here. `pagurus history` lists them."
-                            .formatted(id)));
+    MigrationStatus status = require(id);
     SourceMigration migration = departures.get(id);
     if (migration == null) {
       throw new MigrationException(

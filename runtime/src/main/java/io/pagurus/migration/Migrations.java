@@ -1,6 +1,7 @@
 package io.pagurus.migration;
 
 import io.pagurus.model.Capability;
+import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
@@ -33,6 +34,15 @@ public interface Migrations {
    * @throws io.pagurus.model.MigrationException NOT_FOUND, or BUSY when it has already committed
    */
   MigrationStatus cancel(String id);
+
+  /**
+   * Ends a migration in doubt as an operator decides who has looked at the destination. Deciding
+   * the same again has no effect.
+   *
+   * @throws io.pagurus.model.MigrationException NOT_FOUND, BUSY when it is not in doubt, or
+   *     ENGINE_UNAVAILABLE: decided, and carried out later
+   */
+  MigrationStatus resolve(String id, Keep keep);
 
   List<ServiceSummary> services();
 

@@ -49,7 +49,7 @@ final class Past {
       case Entry.Arriving(String container) -> giveUp(id, container);
       case Entry.Restoring _, Entry.Restored _ ->
           new Message.Standing(State.UNKNOWN, "The destination is recovering from a restart.");
-      case Entry.Frozen _, Entry.CommitSent _ ->
+      case Entry.Frozen _, Entry.CommitSent _, Entry.Resolved _ ->
           new Message.Standing(State.UNKNOWN, "That runtime is the source of this migration.");
     };
   }

@@ -1,16 +1,22 @@
 package io.pagurus.migration;
 
 import io.pagurus.event.Events;
+import io.pagurus.journal.Entry;
+import io.pagurus.journal.Journal;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import java.io.UncheckedIOException;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The status of one migration as others may see it: replaced as a whole, published on change. */
 final class Progress {
+  private static final Logger log = LoggerFactory.getLogger(Progress.class);
   private static final long PUBLISH_EVERY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
   private final Events events;
@@ -33,6 +39,13 @@ final class Progress {
             "Looking for anything that stands in the way.",
             Optional.empty(),
             Optional.empty());
+  }
+
+  /** One that an earlier run of this runtime began. */
+  Progress(Events events, MigrationStatus status) {
+    this.events = events;
+    this.status = status;
+    this.bytesDone = status.bytesDone();
   }
 
   MigrationStatus status() {
@@ -62,23 +75,41 @@ final class Progress {
     }
   }
 
+  /** Ends it as far as anybody waits for it; only a doubt may still be followed by an end. */
   synchronized MigrationStatus end(
       Outcome outcome, String message, Optional<MigrationReport> report) {
-    MigrationStatus old = status;
-    replace(
-        new MigrationStatus(
-            old.id(),
-            old.role(),
-            old.service(),
-            old.peer(),
-            old.phase(),
-            bytesDone,
-            Math.max(bytesDone, old.bytesTotal()),
-            old.startedAt(),
-            message,
-            Optional.of(outcome),
-            report));
+    replace(ended(outcome, message, report));
     return status;
+  }
+
+  /** Ends it for good: in the journal first, then for everybody to see. */
+  synchronized MigrationStatus end(
+      Outcome outcome, String message, Optional<MigrationReport> report, Journal journal) {
+    MigrationStatus last = ended(outcome, message, report);
+    try {
+      journal.append(last.id(), new Entry.Ended(last));
+    } catch (UncheckedIOException e) {
+      // The next start comes to the same end, from the entry before.
+      log.error("The journal does not know that migration {} has ended", last.id(), e);
+    }
+    replace(last);
+    return last;
+  }
+
+  private MigrationStatus ended(Outcome outcome, String message, Optional<MigrationReport> report) {
+    MigrationStatus old = status;
+    return new MigrationStatus(
+        old.id(),
+        old.role(),
+        old.service(),
+        old.peer(),
+        old.phase(),
+        bytesDone,
+        Math.max(bytesDone, old.bytesTotal()),
+        old.startedAt(),
+        message,
+        Optional.of(outcome),
+        report);
   }
 
   private MigrationStatus with(

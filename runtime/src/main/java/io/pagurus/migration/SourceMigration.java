@@ -10,6 +10,7 @@ import io.pagurus.engine.Departure;
 import io.pagurus.engine.FileArtifact;
 import io.pagurus.journal.Entry;
 import io.pagurus.journal.Journal;
+import io.pagurus.journal.WayBack;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationReport;
@@ -52,6 +53,9 @@ final class SourceMigration {
   private static final Duration RESTORE_LIMIT = Duration.ofMinutes(3);
   private static final Duration SETTLE_LIMIT = Duration.ofMinutes(15);
 
+  /** So long the caller waits for a destination that has fallen silent after the commit. */
+  private static final Duration PATIENCE = Duration.ofSeconds(5);
+
   /** What the source needs from its surroundings. */
   record Surroundings(
       String name,
@@ -71,6 +75,9 @@ final class SourceMigration {
   private final Standing standing = new Standing();
   private final Bandwidth bandwidth;
   private final MemoryTransfer memory;
+
+  /** Known from the commit on. */
+  private Optional<WayBack> way = Optional.empty();
 
   /** The destination itself said that it does not and will not run the service. */
   private boolean gaveBack;
@@ -311,7 +318,8 @@ final class SourceMigration {
 
   private void commit(Peer peer) {
     standing.commit();
-    here.journal().append(id, new Entry.CommitSent(service.id(), Optional.of(peer.wayBack())));
+    way = Optional.of(peer.wayBack());
+    here.journal().append(id, new Entry.CommitSent(service.id(), way));
     progress.enter(Phase.RESTORE, "The destination restores the service.");
     peer.send(new Message.Commit());
   }
@@ -367,15 +375,43 @@ final class SourceMigration {
               (service.running() ? "%s runs on at %s." : "%s stays at %s.")
                   .formatted(service.name(), here.name())));
     }
-    if (standing.committed() && !gaveBack) {
+    return standing.committed() && !gaveBack ? inquire(failure) : thaw(cause);
+  }
+
+  /** Only the destination's word tells which copy may run. */
+  private MigrationReport inquire(MigrationException failure) {
+    log.warn("Migration {}: {} Asking the destination how it ended", id, failure.getMessage());
+    Optional<Message.Standing> answer = way.flatMap(this::ask);
+    if (answer.isEmpty()) {
       return end(
           Outcome.IN_DOUBT,
           new MigrationException(
               IN_DOUBT,
-              "The destination was told to run %s and did not confirm it (%s). %s stays frozen at %s. Look at the destination: if it runs there, remove it here with `docker rm -f`; if not, `docker unpause` it here and set the outer end of its veth, which is down, up again (docs/operations.md, In doubt)."
-                  .formatted(service.name(), failure.getMessage(), service.name(), here.name()),
+              "The destination was told to run %s and did not confirm it (%s). %s stays frozen at %s, which asks the destination again and again; `pagurus status %s` shows it. If the destination will never answer, see docs/operations.md, In doubt, and `pagurus resolve`."
+                  .formatted(service.name(), failure.getMessage(), service.name(), here.name(), id),
               failure));
     }
+    if (answer.get().state() == Message.Standing.State.SETTLED) {
+      tally.settled();
+      tally.warn(
+          List.of(
+              "The connection was lost after the commit (%s).".formatted(failure.getMessage())));
+      retire();
+      return report(Outcome.COMPLETED, Optional.empty());
+    }
+    return thaw(new MigrationException(failure.code(), answer.get().reason(), failure));
+  }
+
+  private Optional<Message.Standing> ask(WayBack known) {
+    try {
+      return new Inquiry(here.dialer(), id, known).ask(PATIENCE);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.empty();
+    }
+  }
+
+  private MigrationReport thaw(MigrationException cause) {
     try {
       service.thaw();
       tally.resumed();
@@ -394,6 +430,11 @@ final class SourceMigration {
 
   private static Outcome outcome(MigrationException cause) {
     return cause.code() == CANCELLED || cause.code() == TIMEOUT ? Outcome.ABORTED : Outcome.FAILED;
+  }
+
+  /** To whom to ask when the report says that it is in doubt. */
+  Optional<WayBack> wayBack() {
+    return way;
   }
 
   private MigrationReport end(Outcome outcome, MigrationException failure) {

@@ -57,6 +57,29 @@ public record MigrationReport(
     precopy = precopy == null ? Optional.empty() : precopy;
   }
 
+  /** The same migration once it is no longer in doubt. */
+  public MigrationReport settled(Outcome end) {
+    return new MigrationReport(
+        id,
+        service,
+        strategy,
+        end,
+        source,
+        destination,
+        downtimeMillis,
+        totalMillis,
+        timeToFullSpeedMillis,
+        bytesMemory,
+        bytesFiles,
+        bytesImages,
+        bytesSent,
+        phases,
+        rounds,
+        criu,
+        warnings,
+        end == Outcome.COMPLETED ? Optional.empty() : error);
+  }
+
   /** CRIU's stats-dump and stats-restore; times in microseconds, as CRIU writes them. */
   public record CriuStatistics(Map<String, Long> dump, Map<String, Long> restore) {}
 

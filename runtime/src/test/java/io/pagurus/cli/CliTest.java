@@ -272,6 +272,16 @@ final class CliTest {
     assertTrue(run("inspect", id).out().contains("report.criu.dump.frozen_time: 9"));
   }
 
+  @Test
+  void whatIsInDoubtIsShownUntilItIsResolved() {
+    String id = migrations.begin(request());
+    migrations.end(id, Outcome.IN_DOUBT);
+    assertTrue(run("status").out().contains("in_doubt"));
+    assertEquals(0, run("resolve", id, "--keep", "destination", "--yes-i-checked").code());
+    assertEquals("No migration is running. See `pagurus history`.", run("status").lines().get(0));
+    assertTrue(run("history").out().contains("completed"));
+  }
+
   private static MigrationRequest request() {
     return MigrationRequest.of("web", "T", Strategy.STOP_AND_COPY);
   }
@@ -301,6 +311,11 @@ final class CliTest {
           status nothing                    | 3 | no migration nothing
           inspect ../version                | 3 | There is no
           cancel m9                         | 3 | no migration m9
+          resolve m9                        | 2 | Missing required option
+          resolve m9 --keep both            | 2 | Invalid value for option '--keep'
+          resolve m9 --keep source          | 2 | both copies will answer
+          resolve m9 --keep destination     | 2 | had in memory is lost
+          resolve m9 --keep source --yes-i-checked | 3 | no migration m9
           logs db                           | 3 | no service 'db'
           """)
   void mistakesEndWithTheirCodeAndOneMessage(String command, int code, String message) {
@@ -345,7 +360,7 @@ final class CliTest {
     for (String command :
         List.of(
             "serve", "ps", "check", "ticket", "migrate", "status", "cancel", "history", "inspect",
-            "logs", "version")) {
+            "logs", "version", "resolve")) {
       assertTrue(result.out().contains("  " + command + " "), command);
       assertEquals(0, run(command, "--help").code());
     }

@@ -293,6 +293,20 @@ public final class FakeEngine implements ContainerEngine {
   public void thawLeftover(String containerId) {
     reached(Step.THAW);
     recovered.add("thaw " + containerId);
+    become(containerId, Life.FROZEN, Life.RUNNING);
+  }
+
+  @Override
+  public void retireLeftover(String containerId) {
+    reached(Step.RETIRE);
+    recovered.add("retire " + containerId);
+    become(containerId, Life.FROZEN, Life.GONE);
+  }
+
+  private void become(String id, Life from, Life to) {
+    copies.stream()
+        .filter(copy -> copy.id.equals(id) && copy.life == from)
+        .forEach(copy -> copy.life = to);
   }
 
   @Override

@@ -4,6 +4,7 @@ import io.pagurus.event.Events;
 import io.pagurus.migration.Migrations;
 import io.pagurus.model.Capability;
 import io.pagurus.model.FailureCode;
+import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
@@ -134,6 +135,15 @@ public final class FakeMigrations implements Migrations {
       throw new MigrationException(FailureCode.BUSY, "It has committed.");
     }
     end(id, Outcome.ABORTED);
+    return statuses.get(id);
+  }
+
+  @Override
+  public MigrationStatus resolve(String id, Keep keep) {
+    if (!statuses.containsKey(id)) {
+      throw new MigrationException(FailureCode.NOT_FOUND, "There is no migration " + id + ".");
+    }
+    end(id, keep == Keep.SOURCE ? Outcome.FAILED : Outcome.COMPLETED);
     return statuses.get(id);
   }
 

@@ -144,6 +144,20 @@ final class HttpApiTest {
   }
 
   @Test
+  void aDoubtIsResolvedOnlyByWhoHasLooked() throws Exception {
+    post("/v1/migrations", REQUEST);
+    runtime.migrations.end("m1", Outcome.IN_DOUBT);
+    assertTrue(get("/metrics").body().contains("pagurus_migrations_doubtful 1.0"));
+    String path = "/v1/migrations/m1/resolution";
+    for (String unchecked : List.of("{}", "{\"keep\":\"source\"}", "{\"checked\":true}")) {
+      assertEquals(400, post(path, unchecked).status());
+    }
+    assertEquals(200, post(path, "{\"keep\":\"source\",\"checked\":true}").status());
+    assertTrue(get("/v1/migrations/m1").body().contains("\"outcome\":\"failed\""));
+    assertTrue(get("/metrics").body().contains("pagurus_migrations_doubtful 0.0"));
+  }
+
+  @Test
   void eventsBeginWithTheCurrentStatusAndEndWithTheLast() throws Exception {
     post("/v1/migrations", REQUEST);
     runtime.migrations.advance("m1", Phase.FREEZE, 10);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.pagurus.model.FailureCode;
+import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
@@ -82,6 +83,7 @@ final class JournalTest {
           new Entry.Begun(RUNNING),
           new Entry.Frozen("c1"),
           new Entry.CommitSent("c1", Optional.of(new WayBack(List.of("b:7070"), "ff", "00"))),
+          new Entry.Resolved("c1", Keep.SOURCE),
           new Entry.Arriving("c2"),
           new Entry.Restoring("c2"),
           new Entry.Restored("c2"),

@@ -2,25 +2,64 @@ package io.pagurus.migration;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
-/** A cable between two runtimes that can be cut. */
+/** A cable between two runtimes that can be pulled, cut, mended, and made to swallow bytes. */
 final class CuttingProxy implements AutoCloseable {
-  private final ServerSocket server = new ServerSocket(0, 10, InetAddress.getLoopbackAddress());
   private final Set<Socket> ends = ConcurrentHashMap.newKeySet();
   private final int target;
+  private final int port;
+  private final AtomicInteger connections = new AtomicInteger();
+  private final AtomicLong swallowed = new AtomicLong();
+  private volatile ServerSocket server;
+  private volatile boolean swallowing;
 
   CuttingProxy(int target) throws IOException {
     this.target = target;
-    Thread.ofVirtual().name("proxy").start(this::accept);
+    this.server = listen(0);
+    this.port = server.getLocalPort();
+  }
+
+  private ServerSocket listen(int wanted) throws IOException {
+    ServerSocket listener = new ServerSocket();
+    listener.setReuseAddress(true);
+    listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), wanted), 10);
+    Thread.ofVirtual().name("proxy").start(() -> accept(listener));
+    return listener;
   }
 
   int port() {
-    return server.getLocalPort();
+    return port;
+  }
+
+  /** How many connections there were. */
+  int connections() {
+    return connections.get();
+  }
+
+  /** Bytes from the source that were lost. */
+  long swallowed() {
+    return swallowed.get();
+  }
+
+  /** Whatever the source sends over the present connections is lost from now on. */
+  void swallow() {
+    swallowing = true;
+  }
+
+  /** Resets every connection; new ones work. */
+  void pull() {
+    swallowing = false;
+    ends.forEach(CuttingProxy::reset);
+    ends.clear();
   }
 
   /** Resets every connection and refuses new ones. */
@@ -30,7 +69,12 @@ final class CuttingProxy implements AutoCloseable {
     } catch (IOException e) {
       // Closed already.
     }
-    ends.forEach(CuttingProxy::reset);
+    pull();
+  }
+
+  /** Lets new connections through again. */
+  void mend() throws IOException {
+    server = listen(port);
   }
 
   private static void reset(Socket end) {
@@ -41,33 +85,44 @@ final class CuttingProxy implements AutoCloseable {
     }
   }
 
-  private void accept() {
-    while (!server.isClosed()) {
+  private void accept(ServerSocket listener) {
+    while (!listener.isClosed()) {
       try {
-        Socket client = server.accept();
+        Socket client = listener.accept();
         Socket runtime = new Socket(InetAddress.getLoopbackAddress(), target);
+        connections.incrementAndGet();
         ends.add(client);
         ends.add(runtime);
-        copy(client, runtime);
-        copy(runtime, client);
+        copy(client, runtime, true);
+        copy(runtime, client, false);
       } catch (IOException e) {
         // Cut.
       }
     }
   }
 
-  private static void copy(Socket from, Socket to) {
+  private void copy(Socket from, Socket to, boolean mayBeLost) {
     Thread.ofVirtual()
         .start(
             () -> {
               try (from;
                   to) {
-                InputStream in = from.getInputStream();
-                in.transferTo(to.getOutputStream());
+                copy(from.getInputStream(), to.getOutputStream(), mayBeLost);
               } catch (IOException e) {
                 // Cut.
               }
             });
+  }
+
+  private void copy(InputStream in, OutputStream out, boolean mayBeLost) throws IOException {
+    byte[] buffer = new byte[1 << 16];
+    for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+      if (mayBeLost && swallowing) {
+        swallowed.addAndGet(count);
+      } else {
+        out.write(buffer, 0, count);
+      }
+    }
   }
 
   @Override

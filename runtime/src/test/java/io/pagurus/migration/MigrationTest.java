@@ -480,16 +480,13 @@ final class MigrationTest {
       MigrationReport.Failure error = report.error().orElseThrow();
       assertEquals(FailureCode.IN_DOUBT, error.code());
       assertTrue(error.message().contains("stays frozen at a"), error.message());
-      assertTrue(error.message().contains("veth, which is down, up again"), error.message());
+      assertTrue(error.message().contains("asks the destination again"), error.message());
       assertEquals(Life.FROZEN, web.life());
       b.ended(report.id());
       assertItRunsThereOnly();
       assertTrue(a.journal.read().get(report.id()).getLast() instanceof Entry.CommitSent);
       // A second migration would make a second copy of it.
-      MigrationReport again = migrate();
-      assertEquals(
-          "web cannot migrate: It does not run. web stays at a.",
-          again.error().orElseThrow().message());
+      assertBusy();
       assertEquals(Life.FROZEN, web.life());
     }
   }

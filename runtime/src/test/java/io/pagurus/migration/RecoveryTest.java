@@ -84,12 +84,7 @@ final class RecoveryTest {
         Arguments.of(
             "frozen", List.of(frozen), "thaw c1", Outcome.FAILED, "runs again at the source", true),
         Arguments.of(
-            "committed",
-            List.of(frozen, commit),
-            "",
-            Outcome.IN_DOUBT,
-            "container c1 stays",
-            false),
+            "committed", List.of(frozen, commit), "", Outcome.IN_DOUBT, "stays frozen here", false),
         Arguments.of(
             "arriving", List.of(arriving), "remove c2", Outcome.ABORTED, "is not here", true),
         Arguments.of(

@@ -9,6 +9,7 @@ import io.pagurus.journal.Journal;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Outcome;
 import io.pagurus.model.Strategy;
 import io.pagurus.model.TimeoutAction;
 import io.pagurus.trust.Identity;
@@ -99,8 +100,9 @@ final class TestNode implements AutoCloseable {
         .until(
             () ->
                 migrations.find(id).filter(MigrationStatus::ended).isPresent()
-                    && migrations.services().stream()
-                        .noneMatch(service -> service.migration().equals(Optional.of(id))));
+                    && (migrations.find(id).orElseThrow().outcome().get() == Outcome.IN_DOUBT
+                        || migrations.services().stream()
+                            .noneMatch(service -> service.migration().equals(Optional.of(id)))));
     return migrations.find(id).orElseThrow();
   }
 

@@ -381,6 +381,17 @@ public final class DockerEngine implements ContainerEngine {
         });
   }
 
+  @Override
+  public void retireLeftover(String containerId) {
+    reachable(
+        () -> {
+          if (api.find(containerId).isPresent()) {
+            depart(containerId, List.of()).retire();
+          }
+          return null;
+        });
+  }
+
   private void mend(String containerId) {
     try {
       TrafficCut.of(InnerContainer.of(api.inspect(containerId)).pid()).mend();

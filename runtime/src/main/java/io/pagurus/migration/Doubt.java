@@ -1,0 +1,140 @@
+package io.pagurus.migration;
+
+import io.pagurus.journal.Entry;
+import io.pagurus.journal.WayBack;
+import io.pagurus.migration.SourceMigration.Surroundings;
+import io.pagurus.model.Keep;
+import io.pagurus.model.MigrationReport;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Outcome;
+import io.pagurus.protocol.Message;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A migration in doubt at its source: committed, and its end is unknown. The service stays frozen
+ * here until the destination answers, which is asked for ever, or until an operator decides.
+ */
+final class Doubt {
+  private static final Logger log = LoggerFactory.getLogger(Doubt.class);
+
+  /** Until the engine is asked again to thaw or to remove what it could not. */
+  private static final Duration PAUSE = Duration.ofSeconds(1);
+
+  private final String id;
+  private final String container;
+  private final Surroundings here;
+  private final Progress progress;
+  private final Runnable whenOver;
+  private final Thread asking;
+  private boolean over;
+
+  /**
+   * @param container the frozen one
+   * @param way to the destination; without one only an operator can decide
+   * @param whenOver told once it is decided and done
+   */
+  Doubt(
+      String id,
+      String container,
+      Optional<WayBack> way,
+      Surroundings here,
+      Progress progress,
+      Runnable whenOver) {
+    this.id = id;
+    this.container = container;
+    this.here = here;
+    this.progress = progress;
+    this.whenOver = whenOver;
+    this.asking =
+        Thread.ofVirtual()
+            .name("doubt-" + id)
+            .unstarted(
+                () -> way.map(known -> new Inquiry(here.dialer(), id, known)).ifPresent(this::ask));
+  }
+
+  /** Begins to ask, in the background. */
+  void start() {
+    asking.start();
+  }
+
+  private void ask(Inquiry inquiry) {
+    try {
+      while (!settled(inquiry.ask(ChronoUnit.FOREVER.getDuration()).orElseThrow())) {
+        Thread.sleep(PAUSE);
+      }
+    } catch (InterruptedException e) {
+      // An operator has decided.
+    }
+  }
+
+  private synchronized boolean settled(Message.Standing answer) {
+    try {
+      if (!over) {
+        settle(answer);
+      }
+      return true;
+    } catch (RuntimeException e) {
+      log.error(
+          "Migration {}: the answer is {}, but container {} resists", id, answer, container, e);
+      return false;
+    }
+  }
+
+  private void settle(Message.Standing answer) {
+    if (answer.state() == Message.Standing.State.SETTLED) {
+      retire("The destination has confirmed that it runs there.");
+    } else {
+      thaw("The destination does not run it and never will: %s".formatted(answer.reason()));
+    }
+  }
+
+  /**
+   * An operator decides; durable before it takes effect.
+   *
+   * @throws io.pagurus.model.MigrationException ENGINE_UNAVAILABLE: decided, and done with the next
+   *     call or the next start
+   */
+  synchronized MigrationStatus decide(Keep keep) {
+    if (!over) {
+      here.journal().append(id, new Entry.Resolved(container, keep));
+      asking.interrupt();
+      carryOut(keep);
+    }
+    return progress.status();
+  }
+
+  /** Does what an operator decided. */
+  synchronized void carryOut(Keep keep) {
+    switch (keep) {
+      case SOURCE -> thaw("An operator decided so; the destination has not confirmed it.");
+      case DESTINATION -> retire("An operator decided so; the destination has not confirmed it.");
+    }
+  }
+
+  private void thaw(String why) {
+    here.engine().thawLeftover(container);
+    end(Outcome.FAILED, "%s runs again at %s.".formatted(service(), here.name()), why);
+  }
+
+  private void retire(String why) {
+    here.engine().retireLeftover(container);
+    end(Outcome.COMPLETED, "%s runs at %s.".formatted(service(), progress.status().peer()), why);
+  }
+
+  private String service() {
+    return progress.status().service();
+  }
+
+  private void end(Outcome outcome, String where, String why) {
+    Optional<MigrationReport> report = progress.status().report().map(old -> old.settled(outcome));
+    String message = "%s %s".formatted(where, why);
+    progress.end(outcome, message, report, here.journal());
+    log.warn("Migration {} is no longer in doubt: {}", id, message);
+    over = true;
+    whenOver.run();
+  }
+}

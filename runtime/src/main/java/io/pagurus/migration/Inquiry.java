@@ -1,0 +1,85 @@
+package io.pagurus.migration;
+
+import io.pagurus.journal.WayBack;
+import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Message;
+import io.pagurus.trust.PeerDialer;
+import java.time.Duration;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Asks the destination of a committed migration how it stands, again and again: the answer alone
+ * tells which copy of the service may run.
+ */
+final class Inquiry {
+  private static final Logger log = LoggerFactory.getLogger(Inquiry.class);
+
+  private static final Duration ANSWER = Duration.ofSeconds(5);
+
+  /** Somebody waits for a service that runs nowhere, and most links are back at once. */
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+
+  /** So long it may take to notice that a link is back; so often a dead one costs a packet. */
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+
+  private final PeerDialer dialer;
+  private final String migration;
+  private final WayBack way;
+  private String lastWords = "";
+
+  Inquiry(PeerDialer dialer, String migration, WayBack way) {
+    this.dialer = dialer;
+    this.migration = migration;
+    this.way = way;
+  }
+
+  /**
+   * Asks until the migration is decided there.
+   *
+   * @param patience with a destination that does not answer
+   * @return empty when it ran out
+   */
+  Optional<Message.Standing> ask(Duration patience) throws InterruptedException {
+    long heardAt = System.nanoTime();
+    Duration pause = FIRST_PAUSE;
+    while (true) {
+      Optional<Message.Standing> answer = askOnce();
+      if (answer.filter(Message.Standing::decided).isPresent()) {
+        return answer;
+      }
+      if (answer.isPresent()) {
+        heardAt = System.nanoTime();
+        pause = FIRST_PAUSE;
+      }
+      if (Duration.ofNanos(System.nanoTime() - heardAt).compareTo(patience) >= 0) {
+        return Optional.empty();
+      }
+      Thread.sleep(pause);
+      pause =
+          pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0
+              ? pause.multipliedBy(2)
+              : LONGEST_PAUSE;
+    }
+  }
+
+  private Optional<Message.Standing> askOnce() {
+    try (Reconnection destination = Reconnection.open(dialer, migration, way)) {
+      Message.Standing standing = destination.standing(ANSWER);
+      say("%s %s".formatted(standing.state(), standing.reason()));
+      return Optional.of(standing);
+    } catch (MigrationException e) {
+      say(e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  /** Only what is new: this may go on for days. */
+  private void say(String words) {
+    if (!words.equals(lastWords)) {
+      log.warn("The destination's answer on migration {}: {}", migration, words);
+      lastWords = words;
+    }
+  }
+}
