@@ -245,9 +245,7 @@ public final class MigrationService implements Migrations {
         progress.end(report.outcome(), ending(report), Optional.of(report));
         doubt.start();
       } else {
-        journal.append(
-            id,
-            new Entry.Ended(progress.end(report.outcome(), ending(report), Optional.of(report))));
+        progress.end(report.outcome(), ending(report), Optional.of(report), journal);
       }
     } finally {
       departures.remove(id);

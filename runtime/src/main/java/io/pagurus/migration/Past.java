@@ -43,7 +43,7 @@ final class Past {
       case Entry.Ended(MigrationStatus status) ->
           status.outcome().equals(Optional.of(Outcome.COMPLETED))
               ? Message.Standing.at(State.SETTLED)
-              : aborted(status.message());
+              : aborted(reason(history, status));
       case Entry.Aborted(String _, String reason) -> aborted(reason);
       case Entry.Begun _ -> giveUp(id, "");
       case Entry.Arriving(String container) -> giveUp(id, container);
@@ -52,6 +52,15 @@ final class Past {
       case Entry.Frozen _, Entry.CommitSent _, Entry.Resolved _ ->
           new Message.Standing(State.UNKNOWN, "That runtime is the source of this migration.");
     };
+  }
+
+  /** The reason alone, where one was written down before the clean-up. */
+  private static String reason(Journal.History history, MigrationStatus end) {
+    return history.entries().stream()
+        .filter(Entry.Aborted.class::isInstance)
+        .map(entry -> ((Entry.Aborted) entry).reason())
+        .findFirst()
+        .orElseGet(end::message);
   }
 
   private Message.Standing giveUp(String id, String container) {
