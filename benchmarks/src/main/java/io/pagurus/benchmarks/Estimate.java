@@ -27,11 +27,11 @@ final class Estimate {
     double wire = mib / mibPerSecond(trial.what().link());
     double move =
         switch (trial.contender()) {
-          case "docker" -> 1.4 + 0.035 * mib + wire;
-          case "podman" -> 1.3 + 0.0125 * mib + wire;
+          case "docker" -> 1.3 + 0.034 * mib + wire;
+          case "podman" -> 1.2 + 0.0125 * mib + wire;
           case "runc" -> 0.9 + 0.0025 * mib + wire;
           case "link" -> 0.4 + wire;
-          default -> 2.4 + 0.005 * mib + wire * Math.max(0.05, workload.randomShare());
+          default -> 1.8 + 0.004 * mib + wire * Math.max(0.05, workload.randomShare());
         };
     return trial.what().waitSeconds() + move;
   }

@@ -123,7 +123,8 @@ final class MarkdownReport {
                 peer ->
                     results
                         .of(suite)
-                        .anyMatch(run -> run.peer().equals(peer) && figure.apply(run).isPresent()))
+                        .filter(run -> run.peer().equals(peer))
+                        .anyMatch(run -> figure.apply(run).isPresent() || !run.succeeded()))
             .toList();
     if (columns.isEmpty()) {
       return;

@@ -49,12 +49,12 @@ record Plots(Results results) {
   }
 
   private Chart<?, ?> bySuite(Suite suite, String title, Function<Run, Optional<Double>> figure) {
-    String whole = title + ": " + suite.title() + " (medians)";
+    String whole = "%s: %s (medians and ranges)".formatted(title, suite.title());
     return suite.axis().isEmpty() ? bars(suite, whole, figure) : lines(suite, whole, figure);
   }
 
   private XYChart lines(Suite suite, String title, Function<Run, Optional<Double>> figure) {
-    XYChart chart = xy(title + " and ranges", suite.axis(), "s");
+    XYChart chart = xy(title, suite.axis(), "s");
     for (String peer : results.peers(suite)) {
       record Point(double place, Spread spread) {}
       List<Point> points =

@@ -31,8 +31,8 @@ final class Rest implements AutoCloseable {
    * @param quick short looks
    */
   Rest(Laboratory laboratory, String archive, boolean quick) {
-    seconds = quick ? 10 : 30;
-    speedSeconds = quick ? 1 : 3;
+    seconds = quick ? 10 : 20;
+    speedSeconds = quick ? 1 : 2;
     laboratory.shape(Network.UNSHAPED);
     network = laboratory.network().name();
     outer = laboratory.source();
@@ -54,7 +54,7 @@ final class Rest implements AutoCloseable {
 
   /** What one comparison takes, s. */
   static double estimatedSeconds(boolean quick) {
-    return quick ? 22 : 62;
+    return quick ? 22 : 40;
   }
 
   Overhead compare(int round) {

@@ -47,7 +47,7 @@ record Run(
     source = source == null ? Optional.empty() : source;
     destination = destination == null ? Optional.empty() : destination;
     prediction = prediction == null ? Optional.empty() : prediction;
-    report = report == null ? Optional.empty() : report;
+    report = report == null ? Optional.empty() : report.filter(json -> !json.isNull());
     failure = failure == null ? Optional.empty() : failure;
   }
 

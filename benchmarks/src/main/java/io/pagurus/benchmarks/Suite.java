@@ -1,6 +1,5 @@
 package io.pagurus.benchmarks;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -13,10 +12,10 @@ enum Suite {
   /**
    * What a service costs where nothing moves; it has no moves. Before all others: they would heat.
    */
-  REST("The inner engine at rest, against plain Docker", "", Peers.NONE),
+  REST("The inner engine at rest, against plain Docker", ""),
 
   /** Figure 4 of the UMS paper. */
-  SIZES("Memory of the service", "memory of the service, MiB", Peers.ALL) {
+  SIZES("Memory of the service", "memory of the service, MiB") {
     @Override
     List<Case> cases(Settings settings) {
       List<Integer> mibs =
@@ -33,7 +32,7 @@ enum Suite {
     }
   },
 
-  DIRTY("Pages rewritten while 512 MiB move", "pages rewritten, MiB/s", Peers.NEAR_LIMIT) {
+  DIRTY("Pages rewritten while 512 MiB move", "pages rewritten, MiB/s") {
     @Override
     List<Case> cases(Settings settings) {
       return settings.shortened(List.of(0, 10, 50, 200), List.of(10, 200)).stream()
@@ -43,21 +42,21 @@ enum Suite {
   },
 
   /** Figure 6 of the UMS paper. */
-  PROCESSES("Processes that share 128 MiB", "processes", Peers.ENGINES) {
+  PROCESSES("Processes that share 64 MiB", "processes") {
     @Override
     List<Case> cases(Settings settings) {
       return settings.shortened(List.of(1, 2, 4, 8), List.of(1, 8)).stream()
-          .map(n -> Case.of(this, n.toString(), n, Workload.of(128).withProcesses(n)))
+          .map(n -> Case.of(this, n.toString(), n, Workload.of(64).withProcesses(n)))
           .toList();
     }
   },
 
   /** Figure 5 of the UMS paper, where an object detector is the service. */
-  DYNAMIC("Memory that grows from 64 to 256 MiB and shrinks again", "", Peers.NEAR_LIMIT) {
+  DYNAMIC("Memory that grows from 32 to 128 MiB and shrinks again", "") {
     @Override
     List<Case> cases(Settings settings) {
       List<String> moments = List.of("growing", "full", "shrinking");
-      Workload service = Workload.of(256).withSwing(SWING_SECONDS);
+      Workload service = Workload.of(128).withSwing(SWING_SECONDS);
       List<Case> all =
           IntStream.range(0, moments.size())
               .mapToObj(
@@ -67,8 +66,7 @@ enum Suite {
     }
   },
 
-  COMPRESSIBLE(
-      "256 MiB that can be compressed", "pages that can be compressed, %", Peers.NEAR_LIMIT) {
+  COMPRESSIBLE("128 MiB that can be compressed", "pages that can be compressed, %") {
     @Override
     List<Case> cases(Settings settings) {
       return settings.shortened(List.of(0, 50, 100), List.of(100)).stream()
@@ -78,36 +76,34 @@ enum Suite {
                       this,
                       percent + " %",
                       percent,
-                      Workload.of(256).withRandomShare(1 - percent / 100.0)))
+                      Workload.of(128).withRandomShare(1 - percent / 100.0)))
           .toList();
     }
   },
 
-  LINKS("64 MiB over different links", "", Peers.ALL) {
+  LINKS("64 MiB over different links", "") {
     @Override
     List<Case> cases(Settings settings) {
-      List<String> rates =
-          settings.shortened(
-              List.of("100mbit", GIGABIT, Network.UNSHAPED), List.of("100mbit", Network.UNSHAPED));
-      return IntStream.range(0, rates.size())
-          .mapToObj(i -> Case.of(this, rates.get(i), i, Workload.of(64)).over(rates.get(i)))
-          .toList();
+      List<String> rates = List.of("100mbit", GIGABIT, Network.UNSHAPED);
+      List<Case> all =
+          IntStream.range(0, rates.size())
+              .mapToObj(i -> Case.of(this, rates.get(i), i, Workload.of(64)).over(rates.get(i)))
+              .toList();
+      return settings.shortened(all, List.of(all.getFirst(), all.getLast()));
     }
   };
 
   /** The link of everything that doesn't say otherwise. */
   static final String GIGABIT = "1gbit";
 
-  private static final double SWING_SECONDS = 8;
+  private static final double SWING_SECONDS = 6;
 
   private final String title;
   private final String axis;
-  private final Peers peers;
 
-  Suite(String title, String axis, Peers peers) {
+  Suite(String title, String axis) {
     this.title = title;
     this.axis = axis;
-    this.peers = peers;
   }
 
   /**
@@ -132,22 +128,26 @@ enum Suite {
   }
 
   /**
-   * Whom a suite names beside Pagurus: all where it is about everyone, few where it is about us.
+   * Who takes part where nobody was named: all where it is about everyone, few where it is about
+   * Pagurus. A complete run is to take three quarters of an hour.
    */
-  private enum Peers {
-    NONE,
-    NEAR_LIMIT,
-    ENGINES,
-    ALL;
+  private List<String> field() {
+    List<String> all = PagurusStrategy.ALL.stream().map(PagurusStrategy::contender).toList();
+    List<String> fixed = all.stream().filter(name -> !name.equals("pagurus-auto")).toList();
+    List<String> basic = fixed.stream().filter(name -> !name.equals("pagurus-hybrid")).toList();
+    return switch (this) {
+      case REST -> List.of();
+      case SIZES -> and(fixed, "docker", "podman", "runc", "link");
+      case DIRTY -> all;
+      case PROCESSES -> and(basic, "docker", "podman", "runc");
+      case DYNAMIC -> and(all, "runc");
+      case COMPRESSIBLE -> and(basic, "runc");
+      case LINKS -> and(all, "podman", "runc", "link");
+    };
+  }
 
-    List<String> names() {
-      return switch (this) {
-        case NONE -> List.of();
-        case NEAR_LIMIT -> List.of("runc");
-        case ENGINES -> List.of("docker", "podman", "runc");
-        case ALL -> List.of("docker", "podman", "runc", "link");
-      };
-    }
+  private static List<String> and(List<String> strategies, String... peers) {
+    return Stream.concat(strategies.stream(), Stream.of(peers)).toList();
   }
 
   /** The name on the command line, in results and in names of files. */
@@ -174,24 +174,12 @@ enum Suite {
     if (this == REST) {
       return List.of();
     }
-    return settings
-        .peers()
-        .orElseGet(
-            () -> {
-              List<String> all =
-                  new ArrayList<>(
-                      PagurusStrategy.ALL.stream().map(PagurusStrategy::contender).toList());
-              all.addAll(peers.names());
-              return List.copyOf(all);
-            });
+    return settings.peers().orElseGet(this::field);
   }
 
   /** Every name that {@code --peers} knows. */
   static List<String> knownContenders() {
-    return Stream.concat(
-            PagurusStrategy.ALL.stream().map(PagurusStrategy::contender),
-            Peers.ALL.names().stream())
-        .toList();
+    return Stream.of(values()).flatMap(suite -> suite.field().stream()).distinct().toList();
   }
 
   /** Finds suites by their labels; {@code all} are all. */
