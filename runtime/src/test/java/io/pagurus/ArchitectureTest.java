@@ -23,6 +23,7 @@ final class ArchitectureTest {
       List.of(
           "model",
           "protocol",
+          "policy",
           "trust",
           "event",
           "journal",
@@ -83,6 +84,9 @@ final class ArchitectureTest {
 
   @ArchTest
   static final ArchRule zstdStaysInTransfer = only("com.github.luben..", "io.pagurus.transfer..");
+
+  @ArchTest
+  static final ArchRule yamlStaysInThePolicy = only("org.snakeyaml..", "io.pagurus.policy..");
 
   @ArchTest
   static final ArchRule commonsStayInTheEngine =

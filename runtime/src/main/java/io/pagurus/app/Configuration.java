@@ -28,6 +28,7 @@ import java.util.Optional;
  * @param apiToken what network clients of the API must show
  * @param composeFile services declared by the operator; may be missing
  * @param imageDirectory image archives to load at start; may be missing
+ * @param policyFile what services may arrive; may be missing
  * @param hiddenCpuFlags instruction-set flags to hide from peers, so that machines with different
  *     CPUs agree on what a service may use
  */
@@ -42,6 +43,7 @@ public record Configuration(
     Optional<String> apiToken,
     Path composeFile,
     Path imageDirectory,
+    Path policyFile,
     List<String> hiddenCpuFlags) {
 
   /**
@@ -61,6 +63,7 @@ public record Configuration(
         text(environment, "PAGURUS_API_TOKEN_FILE").map(Configuration::token),
         path(environment, "PAGURUS_COMPOSE_FILE", "/etc/pagurus/compose.yaml"),
         path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"),
+        path(environment, "PAGURUS_POLICY_FILE", "/etc/pagurus/policy.yaml"),
         words(environment, "PAGURUS_CPU_HIDE"));
   }
 

@@ -15,6 +15,7 @@ import io.pagurus.http.NetworkListener;
 import io.pagurus.journal.Journal;
 import io.pagurus.migration.MigrationService;
 import io.pagurus.migration.Rehearsal;
+import io.pagurus.policy.PolicyFile;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
@@ -86,7 +87,8 @@ final class Serve implements Callable<Integer> {
               new Machine(
                   new CriuTool(),
                   CpuFeatures.ofThisMachine(configuration.hiddenCpuFlags()),
-                  configuration.stagingDirectory()));
+                  configuration.stagingDirectory()),
+              new PolicyFile(configuration.policyFile()));
       var migrations =
           new MigrationService(
               configuration.name(),

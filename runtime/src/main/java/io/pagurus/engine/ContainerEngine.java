@@ -2,6 +2,7 @@ package io.pagurus.engine;
 
 import io.pagurus.model.Capability;
 import io.pagurus.model.ServiceSummary;
+import io.pagurus.policy.Policy;
 import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message;
 import java.io.IOException;
@@ -30,6 +31,13 @@ public interface ContainerEngine {
   List<Capability> capabilities();
 
   /**
+   * What may arrive here, as it holds now: whoever asks twice may hear two answers.
+   *
+   * @throws io.pagurus.model.MigrationException FORBIDDEN when the operator's file has a mistake
+   */
+  Policy policy();
+
+  /**
    * Looks a running service up in order to move it away; touches nothing.
    *
    * @param service name or id
@@ -39,7 +47,8 @@ public interface ContainerEngine {
   Departure depart(String service, List<String> skipBinds);
 
   /**
-   * Everything that would keep the service from arriving here; touches nothing.
+   * Everything that would keep the service from arriving here, the {@link #policy} first; touches
+   * nothing. A plan comes from anybody: one that the policy refuses is not looked at any further.
    *
    * @return whether it could, and what is here already
    */

@@ -1,6 +1,7 @@
 package io.pagurus.migration;
 
 import static io.pagurus.model.FailureCode.BUSY;
+import static io.pagurus.model.FailureCode.FORBIDDEN;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.UNAUTHORIZED;
 
@@ -9,6 +10,7 @@ import io.pagurus.event.Events;
 import io.pagurus.journal.Journal;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.policy.Policy;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.PeerEndpoint;
@@ -96,6 +98,7 @@ final class DestinationEndpoint implements PeerEndpoint {
     Message.Prove proof = connection.expect(Message.Prove.class);
     tickets.check(
         hello.ticket(), nonce, bytes(hello.nonce()), bytes(proof.proof()), proof.service());
+    requireWelcome(proof.source());
     admitted.run();
     String token = tickets.tokens().of(hello.migration());
     Progress progress =
@@ -133,6 +136,13 @@ final class DestinationEndpoint implements PeerEndpoint {
     if (!history.entries().isEmpty() || history.damaged()) {
       throw new MigrationException(BUSY, "This migration has begun already.");
     }
+    int most = engine.policy().concurrentMigrations();
+    if (open.size() >= most) {
+      throw new MigrationException(
+          BUSY,
+          "The destination takes %d migrations at once (rule concurrent_migrations), and they are under way. Try again later."
+              .formatted(most));
+    }
     if (open.putIfAbsent(migration.id(), migration) != null) {
       throw new MigrationException(BUSY, "This migration has a control connection already.");
     }
@@ -165,6 +175,15 @@ final class DestinationEndpoint implements PeerEndpoint {
   /** Not beside {@link #register}: an id is either given up unheard of, or taken. */
   private synchronized Message.Standing pastStanding(String id) {
     return past.standing(id);
+  }
+
+  /** Whether the policy lets this source bring a service, now. */
+  private void requireWelcome(String source) {
+    Policy policy = engine.policy();
+    if (!policy.peers().names().isEmpty() && !policy.peers().names().contains(source)) {
+      throw new MigrationException(
+          FORBIDDEN, "The destination's policy does not name this source (rule peers.names).");
+    }
   }
 
   private static byte[] bytes(String hex) {

@@ -5,6 +5,7 @@ import static io.pagurus.model.FailureCode.INTERNAL;
 import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.RESTORE_FAILED;
+import static io.pagurus.model.FailureCode.UNAUTHORIZED;
 
 import io.pagurus.engine.Arrival;
 import io.pagurus.engine.ContainerEngine;
@@ -20,8 +21,10 @@ import io.pagurus.transfer.ArtifactSink;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -161,7 +164,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   /** Handles one message; answers it now, or later from the thread that does the work. */
   private synchronized void step(Message message) {
     switch (message) {
-      case Message.Check check -> control.send(engine.check(check.plan()));
+      case Message.Check check -> control.send(check(check.plan()));
       case Message.Prepare prepare when state instanceof State.Connected -> prepare(prepare);
       case Message.Seal seal when state instanceof State.Receiving(Arrival arrival) ->
           seal(arrival, seal);
@@ -183,9 +186,22 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     return state instanceof State.Restoring || state instanceof State.Restored;
   }
 
+  private Message.Verdict check(Message.ServicePlan plan) {
+    // The ticket may be for one service: it must be the one that the peer was let in with.
+    return plan.service().equals(progress.status().service())
+        ? engine.check(plan)
+        : new Message.Verdict(
+            List.of(
+                new Message.Problem(
+                    UNAUTHORIZED, "This connection was opened for another service.")),
+            List.of(),
+            false,
+            Set.of());
+  }
+
   private void prepare(Message.Prepare prepare) {
     Message.ServicePlan plan = prepare.plan();
-    Message.Verdict verdict = engine.check(plan);
+    Message.Verdict verdict = check(plan);
     if (!verdict.problems().isEmpty()) {
       Message.Problem first = verdict.problems().getFirst();
       control.send(new Message.Refused(first.code(), first.message()));

@@ -1,5 +1,6 @@
 package io.pagurus.migration;
 
+import static io.pagurus.model.FailureCode.FORBIDDEN;
 import static io.pagurus.model.FailureCode.NO_ROOM;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
@@ -10,6 +11,7 @@ import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
 import io.pagurus.engine.ContainerEngine;
 import io.pagurus.model.MigrationException;
+import io.pagurus.policy.Policy;
 import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ArtifactSink;
 import io.pagurus.transfer.PageStore;
@@ -161,7 +163,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private void receiveTree(InputStream in, Path target) throws IOException {
     long bytes = grown(plan.fileBytes(), filesSlackBytes);
     try {
-      TreeReceiver.receive(in, target, Limits.rootfs(bytes, MAX_ENTRIES));
+      TreeReceiver.receive(in, target, limits(bytes));
     } catch (FileTreeException e) {
       if (e.isBeyondLimits()) {
         throw new MigrationException(
@@ -170,8 +172,24 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
                 .formatted(plan.fileBytes() >> 20, e.getMessage()),
             e);
       }
+      if (e.isForbidden()) {
+        throw new MigrationException(
+            FORBIDDEN,
+            "The destination's policy refuses a file of the service (rule setuid_files or device_files). %s"
+                .formatted(e.getMessage()),
+            e);
+      }
       throw e;
     }
+  }
+
+  private Limits limits(long bytes) {
+    Policy policy = engine.policy();
+    return new Limits(
+        bytes,
+        MAX_ENTRIES,
+        policy.deviceFiles() ? Limits.Devices.ALL : Limits.Devices.COMMON,
+        policy.setuidFiles());
   }
 
   private static void writeLog(Arrival arrival, String name, InputStream in) throws IOException {
@@ -219,7 +237,8 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     follow = pagesFollow;
     manifest.forEach(
         (number, digest) -> {
-          if (!digest.equals(digests.get(number))) {
+          // The manifest is the peer's: it may hold nulls.
+          if (digest == null || !digest.equals(digests.get(number))) {
             throw new MigrationException(
                 TRANSFER_FAILED, "Artifact %d of the manifest is not here.".formatted(number));
           }

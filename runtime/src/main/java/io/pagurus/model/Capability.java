@@ -5,7 +5,7 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 /**
  * One thing that migration needs or profits from, as {@code pagurus check} lists it.
  *
- * @param area kernel, criu, cpu, engine, disk, memory or clock
+ * @param area kernel, criu, cpu, engine, disk, memory, clock or policy
  * @param name what was probed
  * @param detail what was found
  * @param remedy what to do about it; empty when {@link Status#OK}

@@ -37,6 +37,8 @@ public enum FailureCode {
   ENGINE_UNAVAILABLE(16, 503),
   /** A peer broke the wire protocol. */
   PROTOCOL(17, 502),
+  /** Credentials were right, but the policy or their role does not allow it. */
+  FORBIDDEN(18, 403),
   /** A bug in Pagurus. */
   INTERNAL(70, 500);
 

@@ -5,6 +5,7 @@ import io.pagurus.model.Capability;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.ServiceSummary;
+import io.pagurus.policy.Policy;
 import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message;
 import java.io.IOException;
@@ -115,6 +116,9 @@ public final class FakeEngine implements ContainerEngine {
   public final List<String> recovered = new CopyOnWriteArrayList<>();
 
   public volatile boolean imagePresent;
+
+  /** What may arrive; plans are judged elsewhere. */
+  public volatile Policy policy = Policy.SAFE;
 
   /** What is free where images and files go, bytes. */
   public volatile long diskAvailable = 1L << 40;
@@ -241,6 +245,11 @@ public final class FakeEngine implements ContainerEngine {
   @Override
   public List<Capability> capabilities() {
     return List.of();
+  }
+
+  @Override
+  public Policy policy() {
+    return policy;
   }
 
   @Override

@@ -6,26 +6,41 @@ import static java.util.Objects.requireNonNull;
  * A file tree could not be scanned, sent or applied; the message names the entry and the reason.
  */
 public final class FileTreeException extends RuntimeException {
-  private final String path;
-  private final boolean beyondLimits;
-
-  FileTreeException(String action, String path, String reason) {
-    this(action, path, reason, false);
+  private enum Kind {
+    FAILED,
+    BEYOND_LIMITS,
+    FORBIDDEN
   }
 
-  private FileTreeException(String action, String path, String reason, boolean beyondLimits) {
+  private final String path;
+  private final Kind kind;
+
+  FileTreeException(String action, String path, String reason) {
+    this(action, path, reason, Kind.FAILED);
+  }
+
+  private FileTreeException(String action, String path, String reason, Kind kind) {
     super("Cannot %s %s: %s.".formatted(action, printable(path), reason));
     this.path = requireNonNull(path, "path is null");
-    this.beyondLimits = beyondLimits;
+    this.kind = kind;
   }
 
   static FileTreeException beyondLimits(String path, String reason) {
-    return new FileTreeException("apply", path, reason, true);
+    return new FileTreeException("apply", path, reason, Kind.BEYOND_LIMITS);
   }
 
-  /** Whether the stream was well-formed and went beyond the receiver's {@link Limits}. */
+  static FileTreeException forbidden(String path, String reason) {
+    return new FileTreeException("apply", path, reason, Kind.FORBIDDEN);
+  }
+
+  /** Whether the stream was well-formed and had more than the receiver's {@link Limits}. */
   public boolean isBeyondLimits() {
-    return beyondLimits;
+    return kind == Kind.BEYOND_LIMITS;
+  }
+
+  /** Whether the stream was well-formed and had a kind of file that the {@link Limits} exclude. */
+  public boolean isForbidden() {
+    return kind == Kind.FORBIDDEN;
   }
 
   /** The entry, relative to the tree; empty for the tree itself. */

@@ -5,10 +5,36 @@ package io.pagurus.dind.files;
  *
  * @param bytes contents of regular files
  * @param entries records and names
- * @param devices whether character and block devices may be created
  * @param privileged whether files may be setuid, setgid or have capabilities
  */
-public record Limits(long bytes, long entries, boolean devices, boolean privileged) {
+public record Limits(long bytes, long entries, Devices devices, boolean privileged) {
+
+  /** Which character and block devices may be created. */
+  public enum Devices {
+    NONE,
+    /** Those that the engine gives to every container, and the whiteouts of an overlay. */
+    COMMON,
+    ALL;
+
+    boolean allow(FileType type, long device) {
+      return switch (this) {
+        case NONE -> false;
+        case COMMON -> type == FileType.CHARACTER_DEVICE && isCommon(device);
+        case ALL -> true;
+      };
+    }
+
+    /** Docker's oci/devices and runc's AllowedDevices, as st_rdev: major << 8 | minor. */
+    private static boolean isCommon(long device) {
+      return switch (Math.clamp(device, 0, Integer.MAX_VALUE)) {
+        case 0x000 -> true; // whiteout
+        case 0x103, 0x105, 0x107, 0x108, 0x109 -> true; // null, zero, full, random, urandom
+        case 0x500, 0x501, 0x502 -> true; // tty, console, ptmx
+        default -> false;
+      };
+    }
+  }
+
   public Limits {
     if (bytes < 0 || entries < 0) {
       throw new IllegalArgumentException("bytes and entries must not be negative");
@@ -17,11 +43,11 @@ public record Limits(long bytes, long entries, boolean devices, boolean privileg
 
   /** For directories of plain data: no device, nothing privileged. */
   public static Limits data(long bytes, long entries) {
-    return new Limits(bytes, entries, false, false);
+    return new Limits(bytes, entries, Devices.NONE, false);
   }
 
-  /** For what a container's root may hold. */
+  /** For whatever a container's root may hold. */
   public static Limits rootfs(long bytes, long entries) {
-    return new Limits(bytes, entries, true, true);
+    return new Limits(bytes, entries, Devices.ALL, true);
   }
 }

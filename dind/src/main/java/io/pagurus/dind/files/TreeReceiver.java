@@ -230,9 +230,10 @@ public final class TreeReceiver {
   private void node(String path) throws IOException {
     Metadata metadata = metadata(path, Wire.NODE);
     long device = in.u64();
-    boolean hasDevice = FileType.of(metadata.mode()).orElseThrow().device();
-    if (hasDevice && !limits.devices()) {
-      throw malformed(path, "device nodes are not allowed");
+    FileType type = FileType.of(metadata.mode()).orElseThrow();
+    boolean hasDevice = type.device();
+    if (hasDevice && !limits.devices().allow(type, device)) {
+      throw FileTreeException.forbidden(path, "device nodes are not allowed");
     }
     int parent = parentOf(path);
     int mode = (metadata.mode() & ~07777) | 0600;
@@ -318,7 +319,7 @@ public final class TreeReceiver {
       throw malformed(path, "its mode says %s and its record something else".formatted(type));
     }
     if (metadata.privileged() && !limits.privileged()) {
-      throw malformed(path, "setuid, setgid and capabilities are not allowed");
+      throw FileTreeException.forbidden(path, "setuid, setgid and capabilities are not allowed");
     }
     return metadata;
   }

@@ -27,6 +27,8 @@ import io.pagurus.engine.Departure;
 import io.pagurus.model.Capability;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.ServiceSummary;
+import io.pagurus.policy.Policy;
+import io.pagurus.policy.PolicyFile;
 import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ProcessMemory;
@@ -60,11 +62,14 @@ public final class DockerEngine implements ContainerEngine {
   private final AddressReservation addresses;
   private final DeclaredServices declared;
   private final Machine machine;
+  private final PolicyFile policy;
 
   /**
    * @param declared told which of its services leave and return
    */
-  public DockerEngine(EngineApi api, DeclaredServices declared, Machine machine) {
+  public DockerEngine(
+      EngineApi api, DeclaredServices declared, Machine machine, PolicyFile policy) {
+    this.policy = policy;
     this.api = api;
     this.declared = declared;
     this.images = new ImageStore(api);
@@ -155,7 +160,14 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public List<Capability> capabilities() {
-    return machine.capabilities(api);
+    List<Capability> all = new ArrayList<>(machine.capabilities(api));
+    all.addAll(policy.capabilities());
+    return all;
+  }
+
+  @Override
+  public Policy policy() {
+    return policy.get();
   }
 
   @Override
@@ -181,6 +193,10 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public Message.Verdict check(Message.ServicePlan plan) {
+    List<Message.Problem> refused = policy().judge(plan);
+    if (!refused.isEmpty()) {
+      return new Message.Verdict(refused, List.of(), false, Set.of());
+    }
     return reachable(
         () -> {
           List<Message.Problem> problems = new ArrayList<>();
