@@ -75,6 +75,7 @@ public record MigrationReport(
         bytesSent,
         phases,
         rounds,
+        precopy,
         criu,
         warnings,
         end == Outcome.COMPLETED ? Optional.empty() : error);
