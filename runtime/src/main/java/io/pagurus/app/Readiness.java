@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,7 +39,7 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
   private final ImageArchives images;
   private final DeclaredServices services;
   private final boolean standby;
-  private final Runnable recovery;
+  private final Supplier<List<String>> recovery;
   private final Path mark;
   private final Thread thread;
   private final CountDownLatch ready = new CountDownLatch(1);
@@ -46,14 +47,14 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
       List.of("Declared images and services are not handled yet.");
 
   /**
-   * @param recovery brings migrations that a crash cut short to an end; needs the engine, and comes
-   *     before declared services, which it may find frozen
+   * @param recovery brings migrations that a crash cut short to an end, and says what it could not
+   *     do; needs the engine, and comes before declared services, which it may find frozen
    */
   Readiness(
       EngineSupervisor engine,
       DeclaredServices services,
       Configuration configuration,
-      Runnable recovery) {
+      Supplier<List<String>> recovery) {
     this.recovery = recovery;
     this.engine = engine;
     this.images =
@@ -109,18 +110,17 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
     return missing;
   }
 
-  /** Once per start; what fails stays missing, since only the operator can mend it. */
-  private List<String> settle() throws InterruptedException {
+  /** Tried again and again; declared services stay down meanwhile: one may be half moved. */
+  private List<String> recover() {
     try {
-      recovery.run();
+      return recovery.get();
     } catch (RuntimeException e) {
-      // Declared services stay down: one of them may be half moved.
       LOG.error("Recovery failed", e);
       return List.of("Migrations that were cut short are not settled: " + e.getMessage());
     }
-    return bringUpDeclared();
   }
 
+  /** Once per start; what fails stays missing, since only the operator can mend it. */
   private List<String> bringUpDeclared() throws InterruptedException {
     try {
       List<String> failures = new ArrayList<>(images.load());
@@ -139,9 +139,10 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
     try {
       while (true) {
         if (engine.isReady() && !handled) {
-          undeclared = List.copyOf(settle());
+          List<String> unrecovered = recover();
+          handled = unrecovered.isEmpty();
+          undeclared = List.copyOf(handled ? bringUpDeclared() : unrecovered);
           undeclared.forEach(LOG::error);
-          handled = true;
         }
         boolean up = missing().isEmpty();
         if (up && !marked) {
@@ -153,7 +154,7 @@ final class Readiness implements io.pagurus.http.Readiness, AutoCloseable {
           LOG.warn("No longer ready: {}", missing());
         }
         marked = up;
-        Thread.sleep(up ? LOOK_READY : LOOK_UNREADY);
+        Thread.sleep(up || (engine.isReady() && !handled) ? LOOK_READY : LOOK_UNREADY);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt(); // closed

@@ -1,5 +1,6 @@
 package io.pagurus.engine;
 
+import io.pagurus.model.Belongings;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.WritableByteChannel;
@@ -8,6 +9,9 @@ import java.util.Map;
 
 /** A service that is about to arrive at this engine. Used by one migration. */
 public interface Arrival {
+
+  /** What {@link #prepare} will create and {@link #abandon} remove. */
+  Belongings belongings();
 
   /**
    * Creates networks, volumes and the container, and starts it: the start waits, inside the engine,
@@ -44,6 +48,9 @@ public interface Arrival {
    * @throws io.pagurus.model.MigrationException TRANSFER_FAILED naming a page that is not
    */
   void verify();
+
+  /** Whether every page is in place before the first instruction; only after {@link #verify}. */
+  boolean whole();
 
   /**
    * Lets the waiting start go on as a restore; returns when the processes run.

@@ -1,5 +1,6 @@
 package io.pagurus.engine;
 
+import io.pagurus.model.Belongings;
 import io.pagurus.model.Capability;
 import io.pagurus.model.ServiceSummary;
 import io.pagurus.policy.Policy;
@@ -77,6 +78,20 @@ public interface ContainerEngine {
   /** Removes a service that has left, with what only it used; does nothing once it is gone. */
   void retireLeftover(String containerId);
 
-  /** Removes what an arrival of an earlier run left behind, except a service that runs. */
-  void removeLeftover(String containerId);
+  /**
+   * Removes what an arrival of an earlier run left behind, even if it runs.
+   *
+   * @param containerId empty when it is not known
+   */
+  void removeLeftover(String containerId, Belongings belongings);
+
+  /**
+   * Keeps a container that an earlier run restored, if it runs: writes its files to the disk.
+   *
+   * @return whether it runs
+   */
+  boolean adoptLeftover(String containerId);
+
+  /** Names the present life of all processes here: another one after they were killed together. */
+  String epoch();
 }

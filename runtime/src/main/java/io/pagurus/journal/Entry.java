@@ -3,6 +3,7 @@ package io.pagurus.journal;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import io.pagurus.model.Belongings;
 import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationStatus;
 import java.util.Optional;
@@ -14,9 +15,11 @@ import java.util.Optional;
   @JsonSubTypes.Type(value = Entry.Frozen.class, name = "frozen"),
   @JsonSubTypes.Type(value = Entry.CommitSent.class, name = "commit_sent"),
   @JsonSubTypes.Type(value = Entry.Resolved.class, name = "resolved"),
+  @JsonSubTypes.Type(value = Entry.Creating.class, name = "creating"),
   @JsonSubTypes.Type(value = Entry.Arriving.class, name = "arriving"),
   @JsonSubTypes.Type(value = Entry.Restoring.class, name = "restoring"),
   @JsonSubTypes.Type(value = Entry.Restored.class, name = "restored"),
+  @JsonSubTypes.Type(value = Entry.Settled.class, name = "settled"),
   @JsonSubTypes.Type(value = Entry.Aborted.class, name = "aborted"),
   @JsonSubTypes.Type(value = Entry.Ended.class, name = "ended"),
 })
@@ -39,14 +42,30 @@ public sealed interface Entry {
   /** Source: an operator has ended the doubt. Recovery: do what was decided. */
   record Resolved(String container, Keep keep) implements Entry {}
 
+  /** Destination: these will be created. Recovery: remove what is there of them. */
+  record Creating(Belongings belongings) implements Entry {}
+
   /** Destination: this container exists here and waits. Recovery: remove it. */
   record Arriving(String container) implements Entry {}
 
-  /** Destination: the commit has come. Recovery: ask the engine whether it runs. */
-  record Restoring(String container) implements Entry {}
+  /**
+   * Destination: the commit has come. Recovery: keep it if it runs and is whole, else remove it.
+   *
+   * @param whole whether all its memory is in place before its first instruction; what is filled in
+   *     afterwards is lost with the runtime that holds it
+   * @param epoch of the engine: in another one the restored processes are dead, whatever runs
+   */
+  record Restoring(String container, boolean whole, String epoch) implements Entry {
+    public Restoring {
+      epoch = epoch == null ? "" : epoch;
+    }
+  }
 
-  /** Destination: the service runs here. */
+  /** Destination: the engine owns the running service. Recovery: as for Restoring. */
   record Restored(String container) implements Entry {}
+
+  /** Destination: it runs here for good; the source may be told so. Recovery: keep it. */
+  record Settled(String container) implements Entry {}
 
   /** Destination: given up; it will never run here in this migration. Recovery: remove it. */
   record Aborted(String container, String reason) implements Entry {}

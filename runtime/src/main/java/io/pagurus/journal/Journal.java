@@ -77,7 +77,7 @@ public final class Journal {
 
   /** Makes one step durable. */
   public synchronized void append(String migration, Entry entry) {
-    Path file = directory.resolve(migration + SUFFIX);
+    Path file = file(migration);
     boolean fresh = !Files.exists(file);
     try (FileChannel channel = FileChannel.open(file, APPENDING, OWNER_ONLY)) {
       byte[] json = JSON.writeValueAsBytes(entry);
@@ -126,9 +126,14 @@ public final class Journal {
     return all;
   }
 
+  /** Where the entries of a migration are, for an operator. */
+  public Path file(String migration) {
+    return directory.resolve(migration + SUFFIX);
+  }
+
   /** What is known of one migration. */
   public History find(String migration) {
-    Path file = directory.resolve(migration + SUFFIX);
+    Path file = file(migration);
     try {
       return Files.exists(file) ? history(file) : new History(List.of(), false);
     } catch (IOException e) {

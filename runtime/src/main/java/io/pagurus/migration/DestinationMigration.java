@@ -223,6 +223,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
         () -> {
           intake.awaitImage();
           requireGoingOn();
+          journal.append(id, new Entry.Creating(arrival.belongings()));
           arrival.prepare();
           requireGoingOn();
           journal.append(id, new Entry.Arriving(arrival.id()));
@@ -259,7 +260,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   private void restore(Arrival arrival) {
     // From here on the source waits for our word: it thaws only when we say that we gave up.
-    journal.append(id, new Entry.Restoring(arrival.id()));
+    journal.append(id, new Entry.Restoring(arrival.id(), arrival.whole(), engine.epoch()));
     state = new State.Restoring(arrival);
     progress.enter(Phase.RESTORE, "Restoring the service.");
     work(
@@ -273,6 +274,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           say(new Message.Restored(statistics));
           arrival.persist();
           arrival.settle();
+          // Durable before it is said: the source removes its copy for it.
+          journal.append(id, new Entry.Settled(arrival.id()));
           become(new State.Restored());
           say(new Message.Settled());
           end(Outcome.COMPLETED, "%s runs here.".formatted(progress.status().service()));

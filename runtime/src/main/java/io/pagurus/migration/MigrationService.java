@@ -1,6 +1,7 @@
 package io.pagurus.migration;
 
 import static io.pagurus.model.FailureCode.BUSY;
+import static io.pagurus.model.FailureCode.INTERNAL;
 import static io.pagurus.model.FailureCode.NOT_FOUND;
 
 import io.pagurus.engine.ContainerEngine;
@@ -16,6 +17,7 @@ import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.MigrationStatus.Role;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.ServiceSummary;
 import io.pagurus.protocol.PeerEndpoint;
@@ -27,11 +29,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -51,6 +56,8 @@ public final class MigrationService implements Migrations {
   private final Map<String, MigrationStatus> ended = new ConcurrentHashMap<>();
   private final Map<String, Progress> running = new ConcurrentHashMap<>();
   private final Map<String, SourceMigration> departures = new ConcurrentHashMap<>();
+  private final Set<String> unrecovered = new TreeSet<>();
+  private boolean swept;
   private final Map<String, Doubt> doubts = new ConcurrentHashMap<>();
   private final Map<String, String> owners = new ConcurrentHashMap<>();
 
@@ -84,34 +91,52 @@ public final class MigrationService implements Migrations {
   }
 
   /**
-   * Brings every migration that a crash cut short to an end, as far as this side alone can. Call
-   * once, when the engine answers and before anything begins.
+   * Brings every migration that a crash cut short to an end, or in doubt. Call when the engine
+   * answers and before anything begins; again, for what could not be done.
+   *
+   * @return what could not be done, in sentences
    */
-  public void recover() {
-    engine.sweep();
-    deleteStaging();
-    journal
-        .read()
-        .forEach(
-            (id, entries) -> {
-              try {
-                if (!entries.isEmpty()) {
-                  recover(id, entries);
-                }
-              } catch (RuntimeException e) {
-                // Tried again at the next start; the others must not wait for it.
-                log.error("Cannot recover migration {}", id, e);
-              }
-            });
-    // Probes CRIU once, so that the first migration does not wait for it.
-    engine.features();
+  public List<String> recover() {
+    Map<String, List<Entry>> all = journal.read();
+    if (!swept) {
+      engine.sweep();
+      deleteStaging();
+      unrecovered.addAll(all.keySet());
+      swept = true;
+      // Probes CRIU once, so that the first migration does not wait for it.
+      engine.features();
+    }
+    List<String> problems = new ArrayList<>();
+    for (String id : List.copyOf(unrecovered)) {
+      try {
+        recoverOne(id, all.getOrDefault(id, List.of()));
+        unrecovered.remove(id);
+      } catch (RuntimeException e) {
+        log.error("Cannot recover migration {}", id, e);
+        problems.add(notRecovered(id, all.getOrDefault(id, List.of()), e));
+      }
+    }
+    return problems;
   }
 
-  private void recover(String id, List<Entry> entries) {
+  /** Shown as running: it will be tried again. */
+  private String notRecovered(String id, List<Entry> entries, RuntimeException failure) {
+    String problem =
+        "Migration %s was cut short and cannot be recovered yet: %s"
+            .formatted(id, failure.getMessage());
+    if (!entries.isEmpty()) {
+      running.put(id, new Progress(events, statusOf(entries, Optional.empty(), problem)));
+    }
+    return problem;
+  }
+
+  private void recoverOne(String id, List<Entry> entries) {
+    if (entries.isEmpty()) {
+      requireUndamaged(id);
+      return;
+    }
     switch (entries.getLast()) {
       case Entry.Ended(MigrationStatus status) -> ended.put(id, status);
-      case Entry.Begun begun ->
-          close(id, entries, Outcome.FAILED, "The runtime ended early; nothing had changed.");
       case Entry.Frozen(String container) -> {
         engine.thawLeftover(container);
         close(
@@ -124,30 +149,27 @@ public final class MigrationService implements Migrations {
           doubt(id, container, way, resumed(id, entries)).start();
       case Entry.Resolved(String container, Keep keep) ->
           doubt(id, container, Optional.empty(), resumed(id, entries)).carryOut(keep);
-      case Entry.Arriving(String container) -> {
-        engine.removeLeftover(container);
-        close(
-            id,
-            entries,
-            Outcome.ABORTED,
-            "The runtime ended before the commit; the service is not here.");
+      case Entry.Begun(MigrationStatus status) when status.role() == Role.SOURCE ->
+          close(id, entries, Outcome.FAILED, "The runtime ended early; nothing had changed.");
+      case Entry.Begun _,
+          Entry.Creating _,
+          Entry.Arriving _,
+          Entry.Restoring _,
+          Entry.Restored _,
+          Entry.Settled _,
+          Entry.Aborted _ -> {
+        ArrivalRecovery.End end = new ArrivalRecovery(engine, journal).recover(id, entries);
+        close(id, entries, end.outcome(), end.message());
       }
-      case Entry.Aborted(String container, String reason) -> {
-        if (!container.isEmpty()) {
-          engine.removeLeftover(container);
-        }
-        close(id, entries, Outcome.ABORTED, reason + " The service is not here.");
-      }
-      case Entry.Restoring(String container) ->
-          ended.put(
-              id,
-              statusOf(
-                  entries,
-                  Outcome.IN_DOUBT,
-                  "The runtime ended while container %s was being restored here."
-                      .formatted(container)));
-      case Entry.Restored restored ->
-          close(id, entries, Outcome.COMPLETED, "The service runs here.");
+    }
+  }
+
+  private void requireUndamaged(String id) {
+    if (journal.find(id).damaged()) {
+      throw new MigrationException(
+          INTERNAL,
+          "Its journal is damaged. Look yourself where its service runs, then remove %s."
+              .formatted(journal.file(id)));
     }
   }
 
@@ -158,7 +180,7 @@ public final class MigrationService implements Migrations {
             events,
             statusOf(
                 entries,
-                Outcome.IN_DOUBT,
+                Optional.of(Outcome.IN_DOUBT),
                 "The runtime ended after the commit; the service stays frozen here until the destination says whether it runs there. If it never will, see `pagurus resolve`."));
     running.put(id, progress);
     return progress;
@@ -178,13 +200,15 @@ public final class MigrationService implements Migrations {
   }
 
   private void close(String id, List<Entry> entries, Outcome outcome, String message) {
-    MigrationStatus status = statusOf(entries, outcome, message);
+    MigrationStatus status = statusOf(entries, Optional.of(outcome), message);
     journal.append(id, new Entry.Ended(status));
     ended.put(id, status);
+    running.remove(id);
     log.warn("Recovered migration {}: {}", id, message);
   }
 
-  private static MigrationStatus statusOf(List<Entry> entries, Outcome outcome, String message) {
+  private static MigrationStatus statusOf(
+      List<Entry> entries, Optional<Outcome> outcome, String message) {
     return entries.stream()
         .filter(Entry.Begun.class::isInstance)
         .map(entry -> ((Entry.Begun) entry).status())
@@ -201,7 +225,7 @@ public final class MigrationService implements Migrations {
                     begun.bytesTotal(),
                     begun.startedAt(),
                     message,
-                    Optional.of(outcome),
+                    outcome,
                     Optional.empty()))
         .orElseThrow(() -> new IllegalStateException("A journal without a beginning"));
   }
@@ -229,7 +253,7 @@ public final class MigrationService implements Migrations {
     Departure service = engine.depart(request.service(), request.skipBinds());
     String id = newId();
     own(service, id);
-    Progress progress = new Progress(events, id, MigrationStatus.Role.SOURCE, service.name(), "");
+    Progress progress = new Progress(events, id, Role.SOURCE, service.name(), "");
     SourceMigration migration = new SourceMigration(id, request, service, surroundings, progress);
     running.put(id, progress);
     departures.put(id, migration);
@@ -294,7 +318,7 @@ public final class MigrationService implements Migrations {
   public MigrationReport dryRun(MigrationRequest request) {
     Departure service = engine.depart(request.service(), request.skipBinds());
     String id = newId();
-    Progress progress = new Progress(events, id, MigrationStatus.Role.SOURCE, service.name(), "");
+    Progress progress = new Progress(events, id, Role.SOURCE, service.name(), "");
     return new SourceMigration(id, request, service, surroundings, progress).run();
   }
 
@@ -332,7 +356,7 @@ public final class MigrationService implements Migrations {
       return doubt.decide(keep);
     }
     boolean asDecided =
-        status.role() == MigrationStatus.Role.SOURCE
+        status.role() == Role.SOURCE
             && status.ended()
             && (keep == Keep.DESTINATION)
                 == status.outcome().equals(Optional.of(Outcome.COMPLETED));
@@ -341,7 +365,7 @@ public final class MigrationService implements Migrations {
     }
     throw new MigrationException(
         BUSY,
-        status.role() == MigrationStatus.Role.DESTINATION
+        status.role() == Role.DESTINATION
             ? "Migration %s is resolved at its source, %s.".formatted(id, status.peer())
             : "Migration %s is not in doubt: %s".formatted(id, status.message()));
   }

@@ -45,7 +45,8 @@ final class Past {
               ? Message.Standing.at(State.SETTLED)
               : aborted(reason(history, status));
       case Entry.Aborted(String _, String reason) -> aborted(reason);
-      case Entry.Begun _ -> giveUp(id, "");
+      case Entry.Settled _ -> Message.Standing.at(State.SETTLED);
+      case Entry.Begun _, Entry.Creating _ -> giveUp(id, "");
       case Entry.Arriving(String container) -> giveUp(id, container);
       case Entry.Restoring _, Entry.Restored _ ->
           new Message.Standing(State.UNKNOWN, "The destination is recovering from a restart.");

@@ -1,6 +1,7 @@
 package io.pagurus.engine;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.pagurus.model.Belongings;
 import io.pagurus.model.Capability;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
@@ -116,6 +117,9 @@ public final class FakeEngine implements ContainerEngine {
   public final List<String> recovered = new CopyOnWriteArrayList<>();
 
   public volatile boolean imagePresent;
+
+  /** Whether what an earlier run restored is said to run. */
+  public volatile boolean adoptable;
 
   /** What may arrive; plans are judged elsewhere. */
   public volatile Policy policy = Policy.SAFE;
@@ -319,8 +323,22 @@ public final class FakeEngine implements ContainerEngine {
   }
 
   @Override
-  public void removeLeftover(String containerId) {
-    recovered.add("remove " + containerId);
+  public void removeLeftover(String containerId, Belongings belongings) {
+    reached(Step.ABANDON);
+    recovered.add("remove " + containerId + belongings.volumes());
+    become(containerId, Life.WAITING, Life.GONE);
+    become(containerId, Life.RUNNING, Life.GONE);
+  }
+
+  @Override
+  public boolean adoptLeftover(String containerId) {
+    recovered.add("adopt " + containerId);
+    return adoptable;
+  }
+
+  @Override
+  public String epoch() {
+    return "today";
   }
 
   /** The last page of the process's stack: surely there, and surely not zero. */
@@ -490,6 +508,16 @@ public final class FakeEngine implements ContainerEngine {
 
     private synchronized void leave() {
       busy--;
+    }
+
+    @Override
+    public Belongings belongings() {
+      return new Belongings(name, List.of(), List.of());
+    }
+
+    @Override
+    public boolean whole() {
+      return true;
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.pagurus.journal;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import io.pagurus.model.Belongings;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationReport;
@@ -84,9 +85,11 @@ final class JournalTest {
           new Entry.Frozen("c1"),
           new Entry.CommitSent("c1", Optional.of(new WayBack(List.of("b:7070"), "ff", "00"))),
           new Entry.Resolved("c1", Keep.SOURCE),
+          new Entry.Creating(new Belongings("web", List.of("data"), List.of("net"))),
           new Entry.Arriving("c2"),
-          new Entry.Restoring("c2"),
+          new Entry.Restoring("c2", true, "today"),
           new Entry.Restored("c2"),
+          new Entry.Settled("c2"),
           new Entry.Aborted("c2", "Never mind."),
           new Entry.Ended(OVER));
 

@@ -20,6 +20,7 @@ import io.pagurus.dind.VolumeSpec;
 import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
+import io.pagurus.model.Belongings;
 import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.Message;
 import java.io.IOException;
@@ -31,7 +32,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -70,6 +73,31 @@ final class DockerArrival implements Arrival {
     this.plan = plan;
     this.spec = new ContainerSpec(plan.inspect());
     this.work = staging.resolve("restore");
+  }
+
+  @Override
+  public Belongings belongings() {
+    try {
+      Set<String> there =
+          api.networks().stream()
+              .map(network -> network.path("Name").asText())
+              .collect(Collectors.toSet());
+      return new Belongings(
+          plan.service(),
+          plan.volumes().stream().map(volume -> VolumeSpec.of(volume).name()).toList(),
+          plan.networks().stream()
+              .map(network -> new NetworkSpec(network).name())
+              .filter(network -> !there.contains(network))
+              .toList());
+    } catch (EngineException e) {
+      throw new MigrationException(
+          RESTORE_FAILED, "The destination's engine does not answer: " + e.getMessage() + ".", e);
+    }
+  }
+
+  @Override
+  public boolean whole() {
+    return memory.whole();
   }
 
   @Override

@@ -24,6 +24,7 @@ import io.pagurus.dind.VolumeSpec;
 import io.pagurus.engine.Arrival;
 import io.pagurus.engine.ContainerEngine;
 import io.pagurus.engine.Departure;
+import io.pagurus.model.Belongings;
 import io.pagurus.model.Capability;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.ServiceSummary;
@@ -62,6 +63,7 @@ public final class DockerEngine implements ContainerEngine {
   private final AddressReservation addresses;
   private final DeclaredServices declared;
   private final Machine machine;
+  private final Leftovers leftovers;
   private final PolicyFile policy;
 
   /**
@@ -75,6 +77,7 @@ public final class DockerEngine implements ContainerEngine {
     this.images = new ImageStore(api);
     this.addresses = new AddressReservation(api, HeldStart.DIRECTORY);
     this.machine = machine;
+    this.leftovers = new Leftovers(api, declared, machine::features);
   }
 
   @Override
@@ -389,10 +392,7 @@ public final class DockerEngine implements ContainerEngine {
   public void thawLeftover(String containerId) {
     reachable(
         () -> {
-          if (api.find(containerId).isPresent()) {
-            thaw(api, containerId);
-            mend(containerId);
-          }
+          leftovers.thaw(containerId);
           return null;
         });
   }
@@ -401,19 +401,9 @@ public final class DockerEngine implements ContainerEngine {
   public void retireLeftover(String containerId) {
     reachable(
         () -> {
-          if (api.find(containerId).isPresent()) {
-            depart(containerId, List.of()).retire();
-          }
+          leftovers.retire(containerId);
           return null;
         });
-  }
-
-  private void mend(String containerId) {
-    try {
-      TrafficCut.of(InnerContainer.of(api.inspect(containerId)).pid()).mend();
-    } catch (IOException e) {
-      throw new UncheckedIOException("Cannot reconnect " + containerId, e);
-    }
   }
 
   /** Unpauses a container if it is paused. */
@@ -425,15 +415,22 @@ public final class DockerEngine implements ContainerEngine {
   }
 
   @Override
-  public void removeLeftover(String containerId) {
+  public void removeLeftover(String containerId, Belongings belongings) {
     reachable(
         () -> {
-          Optional<InnerContainer> left = api.find(containerId).map(InnerContainer::of);
-          if (left.isPresent() && !left.get().isRunning()) {
-            api.remove(containerId, true, true);
-          }
+          leftovers.remove(containerId, belongings);
           return null;
         });
+  }
+
+  @Override
+  public boolean adoptLeftover(String containerId) {
+    return reachable(() -> leftovers.adopt(containerId));
+  }
+
+  @Override
+  public String epoch() {
+    return Leftovers.epoch();
   }
 
   private static <T> T reachable(Supplier<T> call) {

@@ -187,6 +187,11 @@ final class RestoreMemory implements AutoCloseable {
     return images;
   }
 
+  /** Whether nothing is left to fill in once the service runs. */
+  boolean whole() {
+    return daemon == null;
+  }
+
   List<String> runcOptions() {
     return daemon == null ? List.of() : List.of("--lazy-pages");
   }

@@ -1,0 +1,125 @@
+package io.pagurus.engine.docker;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.pagurus.dind.ContainerSpec;
+import io.pagurus.dind.DeclaredServices;
+import io.pagurus.dind.EngineApi;
+import io.pagurus.dind.EngineException;
+import io.pagurus.dind.InnerContainer;
+import io.pagurus.dind.files.TreeReceiver;
+import io.pagurus.model.Belongings;
+import io.pagurus.protocol.Features;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What an earlier run of this runtime left at the engine in the middle of a migration. */
+final class Leftovers {
+  private static final Logger log = LoggerFactory.getLogger(Leftovers.class);
+
+  /** Field 22 of /proc/PID/stat, counted behind the name in parentheses: proc_pid_stat(5). */
+  private static final int START_TIME = 22 - 3;
+
+  private final EngineApi api;
+  private final DeclaredServices declared;
+  private final Supplier<Features> features;
+
+  Leftovers(EngineApi api, DeclaredServices declared, Supplier<Features> features) {
+    this.api = api;
+    this.declared = declared;
+    this.features = features;
+  }
+
+  void thaw(String containerId) {
+    if (api.find(containerId).isPresent()) {
+      DockerEngine.thaw(api, containerId);
+      mend(containerId);
+    }
+  }
+
+  private void mend(String containerId) {
+    InnerContainer container = InnerContainer.of(api.inspect(containerId));
+    if (!container.isRunning()) {
+      return;
+    }
+    try {
+      TrafficCut.of(container.pid()).mend();
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot reconnect " + containerId, e);
+    }
+  }
+
+  void retire(String containerId) {
+    api.find(containerId)
+        .ifPresent(
+            left ->
+                new DockerDeparture(
+                        api, declared, new ContainerSpec(left), List.of(), features.get())
+                    .retire());
+  }
+
+  void remove(String containerId, Belongings belongings) {
+    Optional<ObjectNode> left =
+        containerId.isEmpty() ? halfCreated(belongings.service()) : api.find(containerId);
+    left.map(InnerContainer::of).ifPresent(found -> api.remove(found.id(), true, true));
+    belongings.volumes().forEach(volume -> attempt(() -> removeVolume(volume)));
+    belongings.networks().forEach(network -> attempt(() -> api.networkRemove(network)));
+  }
+
+  /** Created in the moment of the crash, so that nobody wrote its id down. */
+  private Optional<ObjectNode> halfCreated(String service) {
+    return service.isEmpty()
+        ? Optional.empty()
+        : api.find(service)
+            .filter(found -> found.path("State").path("Status").asText().equals("created"));
+  }
+
+  private void removeVolume(String volume) {
+    if (api.findVolume(volume).isPresent()) {
+      api.volumeRemove(volume);
+    }
+  }
+
+  private static void attempt(Runnable removal) {
+    try {
+      removal.run();
+    } catch (EngineException e) {
+      // Gone already, or in somebody else's use by now.
+      log.info("A leftover stays: {}", e.getMessage());
+    }
+  }
+
+  boolean adopt(String containerId) {
+    Optional<ObjectNode> found = api.find(containerId);
+    Optional<InnerContainer> restored =
+        found.map(InnerContainer::of).filter(InnerContainer::isRunning);
+    restored.ifPresent(
+        container -> {
+          container.layers().map(InnerContainer.Layers::merged).ifPresent(TreeReceiver::persist);
+          container.mounts().stream()
+              .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
+              .flatMap(mount -> mount.source().stream())
+              .forEach(TreeReceiver::persist);
+          declared.serviceOf(found.get()).ifPresent(declared::forget);
+        });
+    return restored.isPresent();
+  }
+
+  /** The outer container's first process, of this boot of the machine. */
+  static String epoch() {
+    try {
+      String boot = Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
+      String stat = Files.readString(Path.of("/proc/1/stat"));
+      String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
+      return boot + "/" + fields[START_TIME];
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read when the first process began", e);
+    }
+  }
+}
