@@ -30,8 +30,8 @@ check: setup ## Formatter, static analysis, unit tests, shell scripts, flags of 
 	@$(MVN) -q package
 
 .PHONY: bench
-bench: image ## Measure migrations against other ways (benchmarks/run.sh); results in benchmarks/results
-	@benchmarks/run.sh
+bench: image ## Measure migrations against other ways, some 45 min (BENCH=--quick: 10 min); results in benchmarks/results
+	@benchmarks/run.sh $(BENCH)
 
 .PHONY: docs
 docs: setup ## Javadoc of all modules, in target/reports/apidocs

@@ -110,7 +110,9 @@ final class Benchmark implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   public static void main(String[] arguments) {
-    System.exit(new CommandLine(new Benchmark()).execute(arguments));
+    CommandLine line = new CommandLine(new Benchmark());
+    line.setExecutionExceptionHandler(Benchmark::failed);
+    System.exit(line.execute(arguments));
   }
 
   @Override
@@ -137,6 +139,16 @@ final class Benchmark implements Callable<Integer> {
     measurement.forget();
     System.out.println(MarkdownReport.of(results));
     return results.runs().stream().allMatch(Run::succeeded) ? 0 : 1;
+  }
+
+  /** What could not be measured is said in a line; a bug shows where it is. */
+  private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult arguments)
+      throws Exception {
+    if (!(failure instanceof MeasurementException)) {
+      throw failure;
+    }
+    System.err.println("benchmarks: " + failure.getMessage());
+    return 1;
   }
 
   private List<Suite> suites() {

@@ -134,7 +134,10 @@ final class Measurement {
       double pace = (System.nanoTime() - from) / 1e9 / guessedSoFar;
       System.err.printf(
           "%d/%d, %.0f min left: %s%n",
-          i + 1, left.size(), Math.ceil((guessed - guessedSoFar) * pace / 60), told(run));
+          i + 1,
+          left.size(),
+          Math.max(0, Math.ceil((guessed - guessedSoFar) * pace / 60)),
+          told(run));
     }
     return done;
   }

@@ -24,12 +24,13 @@ record Plots(Results results) {
 
   /**
    * Writes {@code STEM-SUITE-downtime.png} and {@code STEM-SUITE-total.png} of each suite, {@code
-   * STEM-phases-STRATEGY.png}, {@code STEM-slope.png}, {@code STEM-predictions.png} and {@code
-   * STEM-rest.png}, as far as there are figures.
+   * STEM-sizes-downtime-log.png}, {@code STEM-phases-STRATEGY.png}, {@code STEM-slope.png}, {@code
+   * STEM-predictions.png} and {@code STEM-rest.png}, as far as there are figures.
    *
    * @param stem folder and first part of the files' names
    */
   void write(Path stem) {
+    logarithmic().ifPresent(chart -> save(chart, stem + "-sizes-downtime-log.png"));
     for (Suite suite : results.suites()) {
       save(
           bySuite(suite, "Downtime", Run::downtimeMillis),
@@ -46,6 +47,21 @@ record Plots(Results results) {
     slope().ifPresent(chart -> save(chart, stem + "-slope.png"));
     predictions().ifPresent(chart -> save(chart, stem + "-predictions.png"));
     rest().ifPresent(chart -> save(chart, stem + "-rest.png"));
+  }
+
+  /** Downtime by size once more: on a straight axis the slowest hides what lies below a second. */
+  private Optional<XYChart> logarithmic() {
+    if (results.cases(Suite.SIZES).isEmpty()) {
+      return Optional.empty();
+    }
+    XYChart chart =
+        lines(
+            Suite.SIZES,
+            "Downtime: %s (medians and ranges)".formatted(Suite.SIZES.title()),
+            Run::downtimeMillis);
+    chart.getStyler().setYAxisLogarithmic(true);
+    chart.getStyler().setYAxisMin(0.1);
+    return Optional.of(chart);
   }
 
   private Chart<?, ?> bySuite(Suite suite, String title, Function<Run, Optional<Double>> figure) {
