@@ -88,13 +88,25 @@ public final class ImageStore {
   }
 
   /**
-   * Loads an archive.
+   * Loads an archive of another runtime. No reference here changes its meaning.
    *
    * @param imageId what must be there afterwards
+   * @throws ForeignArchiveException when it is none that {@link #exportMissing} writes; the engine
+   *     has got half of it and forgets that
    * @throws EngineException when the engine refused it or it held another image
    */
   public void load(InputStream archive, String imageId) {
-    List<String> messages = engine.load(archive);
+    var foreign = new ForeignArchive(archive, imageId);
+    List<String> messages;
+    try {
+      messages = engine.load(foreign);
+    } catch (RuntimeException e) {
+      // What the engine's client says of a body that breaks off is not what matters.
+      if (foreign.refusal().isPresent()) {
+        throw new ForeignArchiveException(foreign.refusal().get(), e);
+      }
+      throw e;
+    }
     if (!has(imageId)) {
       throw new EngineException(
           0, "The archive did not hold the image %s but: %s".formatted(imageId, messages));

@@ -141,15 +141,27 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
           onDisk(
               "image",
               in -> {
-                engine.importImage(begin.name(), in);
+                requireAnnounced(begin.name());
+                engine.importImage(begin.name(), atMost(plan.imageBytes(), in));
                 imageIsHere();
               });
       case ROOTFS -> tree(arrival.rootfs());
       case VOLUME -> tree(arrival.volume(begin.name()));
-      case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), in));
+      case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), atMost(plan.logBytes(), in)));
       case MEMORY -> new MemorySink(pages);
       case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
     };
+  }
+
+  /** The plan was judged by its image: no other may come. */
+  private void requireAnnounced(String imageId) {
+    if (!imageId.equals(plan.imageId())) {
+      throw new MigrationException(PROTOCOL, "This image was not announced.");
+    }
+  }
+
+  private InputStream atMost(long announced, InputStream in) {
+    return new Bounded(in, announced, grown(announced, filesSlackBytes));
   }
 
   private ArtifactSink onDisk(String name, StreamSink.Consumer consumer) {

@@ -5,6 +5,7 @@ import static io.pagurus.model.FailureCode.ENGINE_UNAVAILABLE;
 import static io.pagurus.model.FailureCode.INCOMPATIBLE_PEER;
 import static io.pagurus.model.FailureCode.NOT_FOUND;
 import static io.pagurus.model.FailureCode.NO_ROOM;
+import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -16,6 +17,7 @@ import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.EngineUnreachableException;
+import io.pagurus.dind.ForeignArchiveException;
 import io.pagurus.dind.HeldStart;
 import io.pagurus.dind.ImageStore;
 import io.pagurus.dind.InnerContainer;
@@ -340,6 +342,8 @@ public final class DockerEngine implements ContainerEngine {
     var taken = new AtomicLong();
     try {
       images.load(counted(in, taken), imageId);
+    } catch (ForeignArchiveException e) {
+      throw new MigrationException(PROTOCOL, e.getMessage(), e);
     } catch (EngineException e) {
       // An engine that runs out of disk hangs up in the middle, without a word that could be read.
       long free = machine.features().diskAvailableBytes();
