@@ -43,7 +43,7 @@ final class MigrateCommand extends ApiCommand {
       names = "--strategy",
       paramLabel = "NAME",
       description =
-          "When memory travels: stop-and-copy (the default); pre-copy, in rounds while the service runs; or post-copy, after the restore.")
+          "When memory travels: stop-and-copy; pre-copy, in rounds while the service runs; post-copy, after the restore; or auto (the default), the best of them by prediction.")
   private Optional<String> strategy = Optional.empty();
 
   @Option(
@@ -86,6 +86,12 @@ final class MigrateCommand extends ApiCommand {
   private boolean allowPostCopy;
 
   @Option(
+      names = "--print-stats",
+      description =
+          "Shows the freeze window in its parts, the rounds, and prediction beside result.")
+  private boolean printStats;
+
+  @Option(
       names = "--precopy-cpu",
       paramLabel = "PERCENT",
       description =
@@ -98,7 +104,10 @@ final class MigrateCommand extends ApiCommand {
           "Slows the service down in steps while it changes memory faster than the link carries it; undone at the freeze.")
   private boolean autoConverge;
 
-  @Option(names = "--dry-run", description = "Only checks both sides; touches nothing.")
+  @Option(
+      names = "--dry-run",
+      description =
+          "Only checks both sides and predicts what each strategy takes; touches nothing.")
   private boolean dryRun;
 
   @Option(
@@ -247,6 +256,11 @@ final class MigrateCommand extends ApiCommand {
   void print(Node report, PrintWriter out) {
     if (!report.has("error")) {
       Summary.print(report, !dryRun, out);
+      if (dryRun) {
+        Stats.forecast(report, out);
+      } else if (printStats) {
+        Stats.print(report, out);
+      }
     }
   }
 

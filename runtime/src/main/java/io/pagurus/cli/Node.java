@@ -107,6 +107,15 @@ record Node(Optional<Object> value) {
     return get(name).value().filter(Long.class::isInstance).map(Long.class::cast).orElse(0L);
   }
 
+  /** A field as a number with decimals, 0 when missing. */
+  double decimal(String name) {
+    return get(name)
+        .value()
+        .filter(Number.class::isInstance)
+        .map(number -> ((Number) number).doubleValue())
+        .orElse(0.0);
+  }
+
   /** One line of JSON. */
   String json() {
     var text = new StringWriter();

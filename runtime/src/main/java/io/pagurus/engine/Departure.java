@@ -60,9 +60,10 @@ public interface Departure {
    * Cuts its traffic and stops its processes: the downtime begins. From here on not one byte is
    * acknowledged to a client that the dump does not contain.
    *
+   * @return when the traffic was cut and the processes were still to be stopped, System.nanoTime
    * @throws io.pagurus.model.MigrationException DUMP_FAILED when it can't be frozen; it runs on
    */
-  void freeze();
+  long freeze();
 
   /** Takes {@link #freeze} back; works whether or not a dump was made, and may be repeated. */
   void thaw();

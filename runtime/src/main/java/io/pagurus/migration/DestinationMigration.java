@@ -414,6 +414,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   @Override
   public ArtifactSink open(Message.ArtifactBegin begin) {
+    if (begin.kind() == Message.ArtifactBegin.Kind.PROBE) {
+      return new ProbeSink();
+    }
     intake.awaitBeginning();
     return openNow(begin);
   }

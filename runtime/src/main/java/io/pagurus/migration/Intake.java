@@ -149,6 +149,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
       case VOLUME -> tree(arrival.volume(begin.name()));
       case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), atMost(plan.logBytes(), in)));
       case MEMORY -> new MemorySink(pages);
+      case PROBE -> new ProbeSink();
       case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
     };
   }

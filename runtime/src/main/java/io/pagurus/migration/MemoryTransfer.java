@@ -69,7 +69,9 @@ final class MemoryTransfer implements AutoCloseable {
         switch (strategy) {
           case STOP_AND_COPY, POST_COPY -> false;
           case PRE_COPY -> true;
+          case AUTO -> throw new IllegalArgumentException("The strategy is not settled");
         };
+    mayFollow = strategy == Strategy.POST_COPY || request.allowPostCopy();
     if (inRounds) {
       memory.close();
       memory = MemorySender.inRounds(DIGEST_BYTES);

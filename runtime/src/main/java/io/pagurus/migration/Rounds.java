@@ -38,9 +38,15 @@ final class Rounds {
 
   /** With the limits that were asked for, or the defaults. */
   static Rounds of(MigrationRequest request) {
-    return new Rounds(
-        request.downtimeLimitMillis().orElse(DEFAULT_DOWNTIME_LIMIT.toMillis()),
-        request.maxRounds().orElse(DEFAULT_MAX_ROUNDS));
+    return new Rounds(downtimeLimitMillis(request), most(request));
+  }
+
+  static long downtimeLimitMillis(MigrationRequest request) {
+    return request.downtimeLimitMillis().orElse(DEFAULT_DOWNTIME_LIMIT.toMillis());
+  }
+
+  static int most(MigrationRequest request) {
+    return request.maxRounds().orElse(DEFAULT_MAX_ROUNDS);
   }
 
   /**

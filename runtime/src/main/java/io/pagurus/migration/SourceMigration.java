@@ -17,6 +17,7 @@ import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Strategy;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
@@ -117,14 +118,18 @@ final class SourceMigration {
         Message.ServicePlan plan = service.plan();
         Message.Verdict verdict = preflight(peer, plan);
         if (request.dryRun()) {
+          try (ArtifactSender only = openBulk(peer)) {
+            foresee(peer, plan, verdict, only);
+          }
           return report(Outcome.COMPLETED, Optional.empty());
         }
         // From here on the destination holds room for the service; it runs on here.
         here.journal().append(id, new Entry.Begun(progress.status()));
         try (ArtifactSender first = openBulk(peer);
             ArtifactSender second = openBulk(peer)) {
-          memory.choose(request.strategy());
           prepare(peer, plan, verdict, first);
+          memory.choose(foresee(peer, plan, verdict, second));
+          awaitPrepared(peer);
           sendStable(second);
           memory.preCopy(first);
           // From here on the service stands still. Any failure before the commit thaws it.
@@ -220,6 +225,22 @@ final class SourceMigration {
       tally.image(image.bytes());
       tally.received(sender, List.of(image));
     }
+    tally.took(Phase.PREPARE, since);
+  }
+
+  /** Measures and predicts while the destination prepares; returns the strategy to take. */
+  private Strategy foresee(
+      Peer peer, Message.ServicePlan plan, Message.Verdict verdict, ArtifactSender sender) {
+    long since = System.nanoTime();
+    Foresight foresight =
+        Foresight.look(request, service, plan, verdict.imagePresent(), peer.features(), sender);
+    tally.foreseen(foresight.chosen(), foresight.forecast());
+    tally.took(request.dryRun() ? Phase.PREFLIGHT : Phase.PREPARE, since);
+    return foresight.chosen().strategy();
+  }
+
+  private void awaitPrepared(Peer peer) {
+    long since = System.nanoTime();
     peer.expect(Message.Prepared.class, PREPARE_LIMIT);
     tally.took(Phase.PREPARE, since);
   }
@@ -252,7 +273,9 @@ final class SourceMigration {
     // At the last moment: a slowed service takes longer to stop, and its limit must not travel.
     service.fullSpeed();
     long since = tally.frozen();
-    service.freeze();
+    long cutAt = service.freeze();
+    tally.part("cut traffic", since, cutAt);
+    tally.part("pause", cutAt);
     tally.took(Phase.FREEZE, since);
   }
 
@@ -269,16 +292,32 @@ final class SourceMigration {
                 long begun = System.nanoTime();
                 Departure.Dump dump = service.dump();
                 tally.took(Phase.DUMP, begun);
+                tally.part("dump", begun);
                 return dump;
               });
-      Future<List<Sent>> memorySent = threads.submit(() -> memory.sendFrozen(first, dumping));
+      Future<List<Sent>> memorySent =
+          threads.submit(
+              () -> {
+                long begun = System.nanoTime();
+                List<Sent> parts = memory.sendFrozen(first, dumping);
+                tally.part("memory", begun);
+                return parts;
+              });
       Future<List<Sent>> filesSent =
-          threads.submit(() -> sendFiles(second, images, dumping, always));
+          threads.submit(
+              () -> {
+                long begun = System.nanoTime();
+                List<Sent> parts = sendFiles(second, images, dumping, always);
+                tally.part("files", begun);
+                return parts;
+              });
       tally.dumped(Reading.join(dumping).statistics());
+      long dumpedAt = System.nanoTime();
       List<Sent> memoryParts = Reading.join(memorySent);
       List<Sent> fileParts = Reading.join(filesSent);
       tally.received(first, memoryParts);
       tally.received(second, fileParts);
+      tally.part("last bytes", dumpedAt);
     }
     tally.took(Phase.SEND, since);
   }
@@ -313,6 +352,7 @@ final class SourceMigration {
         Message.Staged.class,
         STAGE_LIMIT);
     tally.took(Phase.STAGE, since);
+    tally.part("stage", since);
     standing.check();
   }
 
@@ -329,12 +369,14 @@ final class SourceMigration {
     peer.expect(Message.Resumed.class, RESTORE_LIMIT);
     tally.resumed();
     tally.took(Phase.RESTORE, since);
+    tally.part("restore", since);
     long resumedAt = System.nanoTime();
     progress.enter(
         memory.following().isPresent() ? Phase.POST_COPY : Phase.ACKNOWLEDGE,
         "The service runs at the destination.");
     tally.restored(peer.expect(Message.Restored.class, RESTORE_LIMIT).statistics());
     tally.took(Phase.ACKNOWLEDGE, resumedAt);
+    tally.part("acknowledge", resumedAt);
   }
 
   private void awaitSettled(Peer peer) {

@@ -1,16 +1,20 @@
 package io.pagurus.migration;
 
+import io.pagurus.model.Forecast;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationReport.CriuStatistics;
+import io.pagurus.model.MigrationReport.Part;
 import io.pagurus.model.MigrationReport.PreCopy;
 import io.pagurus.model.MigrationReport.Round;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Prediction;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +27,9 @@ final class Tally {
   private final List<String> warnings = new ArrayList<>();
   private List<Round> rounds = List.of();
   private Optional<PreCopy> precopy = Optional.empty();
+  private Optional<Prediction> prediction = Optional.empty();
+  private Optional<Forecast> forecast = Optional.empty();
+  private final List<Part> window = new ArrayList<>();
   private long bytesImages;
   private long bytesSent;
   private volatile long frozenAt;
@@ -68,6 +75,21 @@ final class Tally {
     return frozenAt;
   }
 
+  /** A part of the freeze window has ended, which began at {@code since} (System.nanoTime). */
+  void part(String name, long since) {
+    part(name, since, System.nanoTime());
+  }
+
+  void part(String name, long since, long until) {
+    synchronized (window) {
+      window.add(new Part(name, millis(since - frozenAt), millis(until - since)));
+    }
+  }
+
+  private static double millis(long nanos) {
+    return Math.round(nanos / 1e5) / 10.0;
+  }
+
   /** Whether the service was ever frozen. */
   boolean wasFrozen() {
     return frozenAt != 0;
@@ -81,6 +103,11 @@ final class Tally {
   /** The last page is in place. */
   void settled() {
     fullSpeedMillis = Stopwatch.millis(frozenAt, System.nanoTime());
+  }
+
+  void foreseen(Prediction expected, Forecast all) {
+    prediction = Optional.of(expected);
+    forecast = Optional.of(all);
   }
 
   void preCopied(List<Round> passes, PreCopy cost) {
@@ -120,7 +147,7 @@ final class Tally {
     return new MigrationReport(
         id,
         service,
-        request.strategy(),
+        prediction.map(Prediction::strategy).orElse(request.strategy()),
         outcome,
         source,
         destination,
@@ -134,9 +161,20 @@ final class Tally {
         clock.phases(),
         rounds,
         precopy,
+        outcome == Outcome.COMPLETED && downtimeMillis > 0
+            ? prediction.map(expected -> expected.beside(downtimeMillis, clock.totalMillis()))
+            : prediction,
+        forecast,
+        parts(),
         new CriuStatistics(dumpStatistics, restoreStatistics),
         List.copyOf(warnings),
         failure);
+  }
+
+  private List<Part> parts() {
+    synchronized (window) {
+      return window.stream().sorted(Comparator.comparingDouble(Part::fromMillis)).toList();
+    }
   }
 
   private long bytes(Kind kind) {

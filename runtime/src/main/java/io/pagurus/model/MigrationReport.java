@@ -25,6 +25,10 @@ import java.util.Optional;
  * @param phases ms per phase, by {@link Phase#label()}; phases in the window overlap
  * @param rounds of a pre-copy, in order; empty for stop-and-copy
  * @param precopy what the rounds cost; empty when there were none
+ * @param prediction what was expected of this strategy, beside what came
+ * @param forecast what was measured before, and expected of every strategy
+ * @param window the freeze window in its parts, by the source's clock, in the order of beginning;
+ *     parts overlap; empty when never frozen
  * @param criu CRIU's own statistics, with its own names
  * @param warnings what was odd but did not stop the migration
  * @param error why it did not complete
@@ -48,12 +52,18 @@ public record MigrationReport(
     Map<String, Long> phases,
     List<Round> rounds,
     Optional<PreCopy> precopy,
+    Optional<Prediction> prediction,
+    Optional<Forecast> forecast,
+    List<Part> window,
     CriuStatistics criu,
     List<String> warnings,
     Optional<Failure> error) {
 
   public MigrationReport {
     rounds = rounds == null ? List.of() : List.copyOf(rounds);
+    window = window == null ? List.of() : List.copyOf(window);
+    prediction = prediction == null ? Optional.empty() : prediction;
+    forecast = forecast == null ? Optional.empty() : forecast;
     precopy = precopy == null ? Optional.empty() : precopy;
   }
 
@@ -76,10 +86,23 @@ public record MigrationReport(
         phases,
         rounds,
         precopy,
+        prediction,
+        forecast,
+        window,
         criu,
         warnings,
         end == Outcome.COMPLETED ? Optional.empty() : error);
   }
+
+  /**
+   * A part of the freeze window.
+   *
+   * @param part its name
+   * @param fromMillis when it began, ms after the freeze began
+   * @param millis how long it took, ms
+   */
+  public record Part(
+      String part, @JsonProperty("from_ms") double fromMillis, @JsonProperty("ms") double millis) {}
 
   /** CRIU's stats-dump and stats-restore; times in microseconds, as CRIU writes them. */
   public record CriuStatistics(Map<String, Long> dump, Map<String, Long> restore) {}

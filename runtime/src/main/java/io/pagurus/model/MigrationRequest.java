@@ -48,7 +48,7 @@ public record MigrationRequest(
           FailureCode.USAGE,
           "The request has no ticket. Run `pagurus ticket` on the destination and pass what it prints with --to.");
     }
-    strategy = strategy == null ? Strategy.STOP_AND_COPY : strategy;
+    strategy = strategy == null ? Strategy.AUTO : strategy;
     timeoutAction = timeoutAction == null ? TimeoutAction.CANCEL : timeoutAction;
     precopyCpuPercent = precopyCpuPercent == null ? Optional.empty() : precopyCpuPercent;
     timeoutMillis = timeoutMillis == null ? Optional.empty() : timeoutMillis;

@@ -7,6 +7,9 @@ import java.util.stream.Collectors;
 
 /** When memory travels relative to the freeze; see {@code docs/concepts.md}. */
 public enum Strategy {
+  /** The one that is predicted to be best; settled before memory travels. */
+  AUTO("auto"),
+
   /** All memory while frozen. */
   STOP_AND_COPY("stop-and-copy"),
 

@@ -138,7 +138,10 @@ public sealed interface Message {
       @JsonProperty("memory")
       MEMORY,
       @JsonProperty("checkpoint")
-      CHECKPOINT
+      CHECKPOINT,
+      /** Noise that measures the link and is thrown away; part of no manifest. */
+      @JsonProperty("probe")
+      PROBE
     }
   }
 

@@ -67,7 +67,9 @@ public final class ArtifactReceiver {
       Message.ArtifactEnd end = receiveInto(sink, begin.number());
       sink.finish();
       complete = true;
-      stage.received(begin.number(), end.digest());
+      if (begin.kind() != Message.ArtifactBegin.Kind.PROBE) {
+        stage.received(begin.number(), end.digest());
+      }
     } catch (MigrationException e) {
       throw e;
     } catch (IOException | RuntimeException e) {

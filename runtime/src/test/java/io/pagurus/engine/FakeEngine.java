@@ -452,11 +452,12 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
-    public void freeze() {
+    public long freeze() {
       reached(Step.FREEZE);
       require(!slowed, "Freeze of a service that is slowed down");
       require(copy.life == Life.RUNNING && images != null, "Freeze of " + copy);
       copy.life = Life.FROZEN;
+      return System.nanoTime();
     }
 
     @Override

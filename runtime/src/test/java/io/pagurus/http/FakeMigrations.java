@@ -104,6 +104,9 @@ public final class FakeMigrations implements Migrations {
         Map.of("freeze", 40L, "restore", 200L),
         List.of(),
         Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        List.of(),
         new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
         List.of("One odd thing."),
         error);

@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.pagurus.model.Belongings;
 import io.pagurus.model.FailureCode;
+import io.pagurus.model.Forecast;
 import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Prediction;
 import io.pagurus.model.Strategy;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -75,6 +77,13 @@ final class JournalTest {
                   Optional.of(
                       new MigrationReport.PreCopy(
                           120.5, 0.9, 3.2, 1, List.of(new MigrationReport.Slowed(3, 20, 0.8)))),
+                  Optional.of(Prediction.of(Strategy.STOP_AND_COPY, 1, 2).beside(2, 2)),
+                  Optional.of(
+                      new Forecast(
+                          "It ends first.",
+                          new Forecast.Measured(1, 2, 3, 4, 5, 6, 7),
+                          List.of(Prediction.of(Strategy.STOP_AND_COPY, 1, 2)))),
+                  List.of(new MigrationReport.Part("freeze", 0, 12.5)),
                   new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
                   List.of("Odd."),
                   Optional.of(new MigrationReport.Failure(FailureCode.NO_ROOM, "Full.")))));

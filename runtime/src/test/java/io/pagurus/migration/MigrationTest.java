@@ -20,6 +20,7 @@ import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Prediction;
 import io.pagurus.model.Strategy;
 import io.pagurus.protocol.Message.Problem;
 import io.pagurus.trust.Ticket;
@@ -167,6 +168,25 @@ final class MigrationTest {
   }
 
   @Test
+  void withoutAStrategyTheBestOneIsTaken() throws IOException {
+    MigrationReport report =
+        a.migrate(MigrationRequest.of("web", b.ticket().text(), Strategy.AUTO));
+    assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    assertNotEquals(Strategy.AUTO, report.strategy());
+    Prediction prediction = report.prediction().orElseThrow();
+    assertEquals(report.strategy(), prediction.strategy());
+    assertTrue(prediction.downtimeErrorPercent().isPresent(), prediction.toString());
+    assertTrue(report.forecast().orElseThrow().strategies().size() >= 2);
+    assertTrue(
+        report.window().stream()
+            .map(MigrationReport.Part::part)
+            .toList()
+            .containsAll(List.of("cut traffic", "pause", "dump", "stage", "restore")),
+        report.window().toString());
+    assertItRunsThereOnly();
+  }
+
+  @Test
   void bothSidesRememberHowItEnded() {
     MigrationReport report = migrate();
     MigrationStatus there = b.ended(report.id());
@@ -227,6 +247,8 @@ final class MigrationTest {
     MigrationReport report =
         a.migrations.dryRun(TestNode.request("web", ticket, Optional.empty(), true));
     assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    assertTrue(report.forecast().orElseThrow().strategies().size() >= 2);
+    assertEquals(Optional.empty(), report.prediction().orElseThrow().downtimeErrorPercent());
     assertEquals(List.of(), a.engine.steps);
     assertEquals(List.of(Step.CHECK), b.engine.steps);
     assertTrue(a.journal.read().isEmpty() && b.journal.read().isEmpty());

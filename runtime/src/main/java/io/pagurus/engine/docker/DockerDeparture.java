@@ -247,10 +247,12 @@ final class DockerDeparture implements Departure {
   }
 
   @Override
-  public void freeze() {
+  public long freeze() {
     try {
       traffic.cut();
+      long cutAt = System.nanoTime();
       api.pause(container.id());
+      return cutAt;
     } catch (IOException | EngineException e) {
       thaw();
       throw new MigrationException(

@@ -1,0 +1,179 @@
+package io.pagurus.migration;
+
+import io.pagurus.migration.Rounds.Advice;
+import io.pagurus.model.Prediction;
+import io.pagurus.model.Strategy;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * What each strategy would take, and which one is best. It calculates only: what is measured comes
+ * as a {@link Situation}, and what does not depend on the service is in {@link Costs}.
+ */
+final class Predictor {
+  private final Situation situation;
+  private final Costs costs;
+  private final long downtimeLimitMillis;
+  private final int maxRounds;
+
+  /**
+   * What does not depend on the service; seconds and bytes per second. See docs/adr/0012 for where
+   * the values come from.
+   *
+   * @param setUp from the request until files may travel
+   * @param window of an empty service: from the freeze to its first instruction there
+   * @param dump of an empty service, within the window: other things may be done beside it
+   * @param scan how fast memory is read and digested
+   * @param pages how fast memory is read, digested, sent and stored where the link is no limit
+   * @param shared how fast CRIU writes shared memory, and it is sent and restored
+   * @param settle how fast a restored service's pages are put in place
+   * @param eager how fast they are where that has to happen before it runs
+   * @param ending from the last page to the end
+   */
+  record Costs(
+      double setUp,
+      double window,
+      double dump,
+      double scan,
+      double pages,
+      double shared,
+      double settle,
+      double eager,
+      double ending) {
+    private static final double MIB = 1 << 20;
+
+    static final Costs MEASURED =
+        new Costs(0.7, 0.17, 0.08, 1500 * MIB, 330 * MIB, 250 * MIB, 700 * MIB, 900 * MIB, 0.25);
+  }
+
+  /**
+   * @param downtimeLimitMillis aim for the downtime, ms
+   * @param maxRounds most rounds of a pre-copy
+   */
+  Predictor(Situation situation, Costs costs, long downtimeLimitMillis, int maxRounds) {
+    this.situation = situation;
+    this.costs = costs;
+    this.downtimeLimitMillis = downtimeLimitMillis;
+    this.maxRounds = maxRounds;
+  }
+
+  /** One for each strategy that is possible and allowed. */
+  List<Prediction> all() {
+    List<Prediction> all = new ArrayList<>();
+    all.add(predict(Strategy.STOP_AND_COPY));
+    all.add(predict(Strategy.PRE_COPY));
+    if (situation.lazy()) {
+      all.add(predict(Strategy.POST_COPY));
+    }
+    return all;
+  }
+
+  /**
+   * The best of those that lose nothing when a side is lost, if its downtime is below the limit:
+   * the one that ends first. Otherwise the one with the least downtime; only then, and only where
+   * it is allowed, may memory follow the restore.
+   */
+  Prediction best() {
+    List<Prediction> candidates =
+        all().stream()
+            .filter(
+                prediction ->
+                    prediction.strategy() != Strategy.POST_COPY || situation.postCopyAllowed())
+            .toList();
+    return candidates.stream()
+        .filter(prediction -> prediction.strategy() != Strategy.POST_COPY)
+        .filter(prediction -> prediction.downtimeMillis() <= downtimeLimitMillis)
+        .min(Comparator.comparingLong(Prediction::totalMillis))
+        .or(
+            () ->
+                candidates.stream()
+                    .min(
+                        Comparator.comparingLong(Prediction::downtimeMillis)
+                            .thenComparingLong(Prediction::totalMillis)))
+        .orElseThrow();
+  }
+
+  Prediction predict(Strategy strategy) {
+    return switch (strategy) {
+      case STOP_AND_COPY -> stopAndCopy();
+      case PRE_COPY -> preCopy();
+      case POST_COPY -> postCopy(Strategy.POST_COPY, situation.memoryBytes(), 0);
+      case AUTO -> best();
+    };
+  }
+
+  private Prediction stopAndCopy() {
+    return ended(
+        Strategy.STOP_AND_COPY,
+        window(sending(situation.memoryBytes()), situation.sharedBytes()),
+        0);
+  }
+
+  private Prediction preCopy() {
+    Rounds rounds = new Rounds(downtimeLimitMillis, maxRounds);
+    double taken = 0;
+    double left = situation.memoryBytes();
+    double changed = left;
+    while (rounds.advice() == Advice.ANOTHER) {
+      double seconds =
+          Math.max(situation.presentBytes() / costs.scan(), sending(changed))
+              + situation.roundTripSeconds();
+      rounds.add(Math.round(changed), Math.round(seconds * 1e9));
+      taken += seconds;
+      changed = Math.min(left, situation.dirty().changedBytes(seconds));
+    }
+    double shared =
+        situation.sharedTravelsBefore()
+            ? situation.sharedBytes() / costs.scan()
+            : situation.sharedBytes() / costs.shared();
+    double sharedBefore = situation.sharedTravelsBefore() ? sending(situation.sharedBytes()) : 0;
+    if (situation.postCopyAllowed() && situation.lazy() && rounds.missedTheLimit()) {
+      return postCopy(Strategy.PRE_COPY, changed, taken + sharedBefore);
+    }
+    double rest = situation.presentBytes() / costs.scan() + sending(changed);
+    return ended(Strategy.PRE_COPY, window(rest, shared * costs.shared()), taken + sharedBefore);
+  }
+
+  /** Memory follows the restore: no part of the window but of the total. */
+  private Prediction postCopy(Strategy strategy, double following, double before) {
+    Prediction ended = ended(strategy, window(0, situation.sharedBytes()), before);
+    return Prediction.of(
+        strategy,
+        ended.downtimeMillis() + 4000 * situation.roundTripSeconds(),
+        ended.totalMillis() + 1000 * sending(following));
+  }
+
+  /**
+   * From the freeze to the first instruction, seconds.
+   *
+   * @param memory sent beside the dump and after it, seconds
+   * @param shared bytes that CRIU dumps and that are sent before the restore
+   */
+  private double window(double memory, double shared) {
+    double eager = situation.lazy() ? 0 : situation.presentBytes() / costs.eager();
+    return costs.window()
+        - costs.dump()
+        + Math.max(costs.dump(), memory)
+        + shared / Math.min(costs.shared(), situation.linkBytesPerSecond())
+        + 3 * situation.roundTripSeconds()
+        + eager;
+  }
+
+  private Prediction ended(Strategy strategy, double window, double before) {
+    double total =
+        costs.setUp()
+            + (situation.fileBytes() + situation.imageBytes()) / situation.linkBytesPerSecond()
+            + before
+            + window
+            + (situation.lazy() ? situation.presentBytes() / costs.settle() : 0)
+            + costs.ending();
+    return Prediction.of(strategy, 1000 * window, 1000 * total);
+  }
+
+  /** How long so many bytes of memory take on their way, seconds. */
+  private double sending(double bytes) {
+    double wire = situation.linkBytesPerSecond() / Math.max(0.01, situation.compressedShare());
+    return bytes / Math.min(wire, costs.pages());
+  }
+}
