@@ -39,27 +39,48 @@ final class Laboratory implements AutoCloseable {
     removeAll();
     Runtime.getRuntime().addShutdownHook(atExit);
     network = Network.create(PREFIX, PAGURUS_IMAGE);
-    List<String> memhog =
-        List.of("--volume", root.resolve("benchmarks/target/memhog") + ":/memhog:ro");
-    for (String side : List.of("-a", "-b")) {
-      long from = System.nanoTime();
-      pagurus.add(Outer.start(root, PREFIX + side, PAGURUS_IMAGE, network, memhog, true));
-      readyMillis.add((System.nanoTime() - from) / 1e6);
-    }
+    startPagurus();
     long ready = System.nanoTime();
     if (!names.stream().allMatch(name -> PagurusStrategy.of(name).isPresent())) {
-      startPeers(memhog);
+      startPeers();
     }
     network.shape(rate, outers());
     Moment.await(ready, REHEARSAL_SECONDS);
-    atRest = AtRest.of(PAGURUS_IMAGE, readyMillis, pagurus);
+    atRest = AtRest.of(PAGURUS_IMAGE, List.copyOf(readyMillis), pagurus);
     host = HostFacts.of(pagurus.getFirst(), peers.stream().findFirst());
-    source().exec("docker", "load", "--input", "/memhog/memhog.tar");
+    load();
     enrol(names);
   }
 
-  private void startPeers(List<String> memhog) {
-    List<String> more = new ArrayList<>(memhog);
+  private void startPagurus() {
+    pagurus.clear();
+    for (String side : List.of("-a", "-b")) {
+      long from = System.nanoTime();
+      pagurus.add(Outer.start(root, PREFIX + side, PAGURUS_IMAGE, network, memhog(), true));
+      readyMillis.add((System.nanoTime() - from) / 1e6);
+    }
+  }
+
+  /** Puts new outer containers of Pagurus in the place of those that a failed move has left. */
+  void renew() {
+    pagurus.forEach(outer -> Outer.remove(outer.name()));
+    startPagurus();
+    long ready = System.nanoTime();
+    network.shape(rate, outers());
+    Moment.await(ready, REHEARSAL_SECONDS);
+    load();
+  }
+
+  private void load() {
+    source().exec("docker", "load", "--input", "/memhog/memhog.tar");
+  }
+
+  private List<String> memhog() {
+    return List.of("--volume", root.resolve("benchmarks/target/memhog") + ":/memhog:ro");
+  }
+
+  private void startPeers() {
+    List<String> more = new ArrayList<>(memhog());
     more.addAll(
         List.of(
             "--volume",
@@ -179,6 +200,9 @@ final class Laboratory implements AutoCloseable {
     if (!Command.run("docker", "network", "ls", "--quiet", "--filter", "name=^" + PREFIX + "$")
         .isEmpty()) {
       Command.run("docker", "network", "rm", PREFIX);
+    }
+    if (!Command.run("docker", "images", "--quiet", Rest.IMAGE).isEmpty()) {
+      Command.run("docker", "rmi", Rest.IMAGE);
     }
   }
 }

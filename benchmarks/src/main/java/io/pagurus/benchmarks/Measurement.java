@@ -42,13 +42,17 @@ final class Measurement {
       }
     }
     List<Overhead> overhead = List.of();
+    Map<String, String> missing = new LinkedHashMap<>();
     try (Laboratory laboratory = Laboratory.open(root, names)) {
-      laboratory
-          .missing()
-          .forEach((name, why) -> System.err.println("without " + name + ": " + why));
+      missing.putAll(laboratory.missing());
       if (contenders.containsKey(Suite.REST)) {
-        overhead = rest(laboratory, rounds);
+        try {
+          overhead = rest(laboratory, rounds);
+        } catch (MeasurementException failure) {
+          missing.put(Suite.REST.label(), failure.getMessage());
+        }
       }
+      missing.forEach((name, why) -> System.err.println("without " + name + ": " + why));
       Map<Suite, List<String>> here = new LinkedHashMap<>();
       contenders.forEach(
           (suite, all) ->
@@ -60,7 +64,7 @@ final class Measurement {
           Command.run("git", "describe", "--always", "--dirty"),
           laboratory.host(),
           laboratory.atRest(),
-          laboratory.missing(),
+          missing,
           overhead,
           done);
     }
@@ -74,11 +78,15 @@ final class Measurement {
   private <T> Measured<T> open(Suite suite, Class<T> type) {
     Path file = root.resolve("benchmarks/target/measured/" + suite.label() + ".jsonl");
     String subject =
-        Command.run("docker", "image", "inspect", "--format", "{{.Id}}", Laboratory.PAGURUS_IMAGE);
-    Measured<T> measured = Measured.open(file, "of " + subject, type);
+        "%s, %s"
+            .formatted(
+                Command.run(
+                    "docker", "image", "inspect", "--format", "{{.Id}}", Laboratory.PAGURUS_IMAGE),
+                suite == Suite.REST && settings.quick() ? "short looks" : "all that was measured");
+    Measured<T> measured = Measured.open(file, subject, type);
     if (fresh) {
       measured.remove();
-      measured = Measured.open(file, "of " + subject, type);
+      measured = Measured.open(file, subject, type);
     }
     kept.add(measured);
     return measured;
@@ -126,7 +134,11 @@ final class Measurement {
       laboratory.shape(trial.what().link());
       Run run = move(laboratory.contenders().get(trial.contender()), trial);
       if (ending) {
-        break; // a move that the end of the program spoiled tells nothing
+        // A move that the end of the program spoiled tells nothing.
+        throw new MeasurementException("interrupted; what was measured is kept");
+      }
+      if (!run.succeeded()) {
+        recover(laboratory, trial.contender());
       }
       measured.get(Suite.of(List.of(trial.what().suite())).getFirst()).add(run);
       done.add(run);
@@ -147,10 +159,33 @@ final class Measurement {
    * do not count.
    */
   private void warmUp(Laboratory laboratory) {
-    for (Map.Entry<String, Contender> one : laboratory.contenders().entrySet()) {
-      Case what = Case.of(Suite.SIZES, "warm-up", 0, Workload.of(128));
-      laboratory.shape(what.link());
-      System.err.println(told(move(one.getValue(), new Trial(0, what, one.getKey()))));
+    for (String contender : laboratory.contenders().keySet()) {
+      Run run = warmUp(laboratory, contender);
+      System.err.println(told(run));
+      if (!run.succeeded() && !ending) {
+        recover(laboratory, contender);
+      }
+    }
+  }
+
+  private static Run warmUp(Laboratory laboratory, String contender) {
+    Case what = Case.of(Suite.SIZES, "warm-up", 0, Workload.of(128));
+    laboratory.shape(what.link());
+    return move(laboratory.contenders().get(contender), new Trial(0, what, contender));
+  }
+
+  /** Nobody is to suffer from what another's failure, or their own, has left behind. */
+  private static void recover(Laboratory laboratory, String contender) {
+    if (PagurusStrategy.of(contender).isEmpty()) {
+      laboratory.contenders().get(contender).clear();
+      return;
+    }
+    laboratory.renew();
+    for (String one : laboratory.contenders().keySet()) {
+      if (PagurusStrategy.of(one).isPresent()) {
+        System.err.println(told(warmUp(laboratory, one)));
+        return; // the image is at the destination
+      }
     }
   }
 
@@ -161,7 +196,6 @@ final class Measurement {
       return Run.of(
           trial, at, load, contender.move(trial.what().workload(), trial.what().waitSeconds()));
     } catch (MeasurementException failure) {
-      contender.clear();
       return Run.failed(trial, at, load, failure.getMessage());
     }
   }

@@ -12,7 +12,7 @@ import java.util.Map;
  * server in a third container, on the same network, is whom both talk to.
  */
 final class Rest implements AutoCloseable {
-  private static final String IMAGE = "pagurus/bench-memhog";
+  static final String IMAGE = "pagurus/bench-memhog";
   private static final String PORT = "9100";
   private static final List<String> SERVICE = List.of("-m", "128");
 

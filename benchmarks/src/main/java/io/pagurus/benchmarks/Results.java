@@ -15,7 +15,7 @@ import java.util.stream.Stream;
  *
  * @param format version of this form; grows when a field changes its meaning. Format 1 had one
  *     suite, whose runs had only their memory, {@code mib}
- * @param missing contenders that could not take part, and why
+ * @param missing contenders that could not take part, or the suite {@code rest}, and why
  * @param overhead comparisons at rest
  * @param runs in the order in which they were made
  */
