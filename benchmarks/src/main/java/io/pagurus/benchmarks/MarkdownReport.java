@@ -3,6 +3,7 @@ package io.pagurus.benchmarks;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -90,6 +91,7 @@ final class MarkdownReport {
   private void suite(Suite suite) {
     text.heading(suite.title());
     text.line(services(suite));
+    choices(suite);
     text.line("");
     bySuite(suite, "Downtime, s (the service's own largest gap)", Run::downtimeMillis);
     bySuite(suite, "Total time, s", Run::totalMillis);
@@ -98,7 +100,34 @@ final class MarkdownReport {
         "From the freeze to the last page in place, s",
         run -> run.reported("time_to_full_speed_ms"));
     if (suite == Suite.SIZES) {
-      results.peers(suite).forEach(peer -> phases(suite, peer));
+      results
+          .peers(suite)
+          .forEach(
+              peer -> {
+                parts(suite, peer, "Phases", Run::phasesMillis);
+                parts(suite, peer, "Parts of the freeze window", Run::window);
+              });
+    }
+  }
+
+  private void choices(Suite suite) {
+    List<Run> chosen = results.of(suite).filter(run -> run.peer().equals("pagurus-auto")).toList();
+    if (!chosen.isEmpty()) {
+      text.line(
+          "pagurus-auto chose "
+              + results.cases(suite).stream()
+                  .map(
+                      what ->
+                          "%s: %s"
+                              .formatted(
+                                  what.label(),
+                                  chosen.stream()
+                                      .filter(run -> run.what().equals(what))
+                                      .flatMap(run -> run.strategy().stream())
+                                      .distinct()
+                                      .collect(Collectors.joining(" or "))))
+                  .collect(Collectors.joining("; "))
+              + ".");
     }
   }
 
@@ -150,16 +179,17 @@ final class MarkdownReport {
     return failed == 0 ? figures : "%s, %d of %d failed".formatted(figures, failed, all);
   }
 
-  private void phases(Suite suite, String peer) {
+  private void parts(
+      Suite suite, String peer, String title, Function<Run, Map<String, Double>> figures) {
     List<String> names =
         results
             .of(suite)
             .filter(run -> run.peer().equals(peer))
-            .flatMap(run -> run.phasesMillis().keySet().stream())
+            .flatMap(run -> figures.apply(run).keySet().stream())
             .distinct()
             .toList();
     if (names.size() > 1) {
-      text.part("Phases of " + peer + ", ms (medians)");
+      text.part("%s of %s, ms (medians)".formatted(title, peer));
       text.table(
           "",
           names,
@@ -174,7 +204,7 @@ final class MarkdownReport {
                                       median(
                                           peer,
                                           what,
-                                          run -> Optional.ofNullable(run.phasesMillis().get(name))))
+                                          run -> Optional.ofNullable(figures.apply(run).get(name))))
                               .toList()))
               .toList());
     }

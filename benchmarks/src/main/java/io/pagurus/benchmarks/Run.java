@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Instant;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.StreamSupport;
@@ -104,6 +105,24 @@ record Run(
                         .mapToDouble(round -> round.path("bytes").asDouble())
                         .sum())
         .map(bytes -> bytes / (1 << 20));
+  }
+
+  /** Parts of the freeze window as Pagurus reports them, by name, ms; they overlap. */
+  Map<String, Double> window() {
+    Map<String, Double> parts = new LinkedHashMap<>();
+    report.ifPresent(
+        json ->
+            json.path("window")
+                .forEach(
+                    part ->
+                        parts.merge(
+                            part.path("part").asText(), part.path("ms").asDouble(), Double::sum)));
+    return parts;
+  }
+
+  /** The strategy that Pagurus settled on. */
+  Optional<String> strategy() {
+    return report.map(json -> json.path("strategy").asText());
   }
 
   /** A number of Pagurus' report. */
