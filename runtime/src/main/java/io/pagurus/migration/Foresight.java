@@ -20,13 +20,14 @@ final class Foresight {
   private final Situation situation;
   private final Predictor predictor;
 
-  private Foresight(MigrationRequest request, Situation situation) {
+  private Foresight(MigrationRequest request, Situation situation, Experience experience) {
     this.request = request;
     this.situation = situation;
     this.predictor =
         new Predictor(
             situation,
             Predictor.Costs.MEASURED,
+            experience,
             Rounds.downtimeLimitMillis(request),
             Rounds.most(request));
   }
@@ -43,6 +44,7 @@ final class Foresight {
       Message.ServicePlan plan,
       boolean imagePresent,
       Features there,
+      Experience experience,
       ArtifactSender sender) {
     LinkProbe link = LinkProbe.of(sender);
     MemorySurvey memory = Reading.attempt(() -> survey(service));
@@ -68,7 +70,8 @@ final class Foresight {
             link.bytesPerSecond(),
             seconds(link.roundTripNanos()),
             there.lazyPages(),
-            request.allowPostCopy()));
+            request.allowPostCopy()),
+        experience);
   }
 
   private static MemorySurvey survey(Departure service) throws java.io.IOException {

@@ -79,7 +79,13 @@ public final class MigrationService implements Migrations {
     this.events = events;
     this.surroundings =
         new Surroundings(
-            name, fingerprint, engine, new PeerDialer(CONNECT_LIMIT), journal, staging);
+            name,
+            fingerprint,
+            engine,
+            new PeerDialer(CONNECT_LIMIT),
+            journal,
+            staging,
+            new Experience());
     this.endpoint =
         new DestinationEndpoint(
             name, engine, tickets, journal, staging, events, this::arriving, this::rest);

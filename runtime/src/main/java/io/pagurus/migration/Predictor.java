@@ -14,6 +14,7 @@ import java.util.List;
 final class Predictor {
   private final Situation situation;
   private final Costs costs;
+  private final Experience experience;
   private final long downtimeLimitMillis;
   private final int maxRounds;
 
@@ -51,7 +52,13 @@ final class Predictor {
    * @param downtimeLimitMillis aim for the downtime, ms
    * @param maxRounds most rounds of a pre-copy
    */
-  Predictor(Situation situation, Costs costs, long downtimeLimitMillis, int maxRounds) {
+  Predictor(
+      Situation situation,
+      Costs costs,
+      Experience experience,
+      long downtimeLimitMillis,
+      int maxRounds) {
+    this.experience = experience;
     this.situation = situation;
     this.costs = costs;
     this.downtimeLimitMillis = downtimeLimitMillis;
@@ -96,9 +103,10 @@ final class Predictor {
 
   Prediction predict(Strategy strategy) {
     return switch (strategy) {
-      case STOP_AND_COPY -> stopAndCopy();
-      case PRE_COPY -> preCopy();
-      case POST_COPY -> postCopy(Strategy.POST_COPY, situation.memoryBytes(), 0);
+      case STOP_AND_COPY -> experience.corrected(stopAndCopy());
+      case PRE_COPY -> experience.corrected(preCopy());
+      case POST_COPY ->
+          experience.corrected(postCopy(Strategy.POST_COPY, situation.memoryBytes(), 0));
       case AUTO -> best();
     };
   }

@@ -64,7 +64,8 @@ final class SourceMigration {
       ContainerEngine engine,
       PeerDialer dialer,
       Journal journal,
-      Path staging) {}
+      Path staging,
+      Experience experience) {}
 
   private final String id;
   private final MigrationRequest request;
@@ -145,6 +146,7 @@ final class SourceMigration {
         // The destination has proven itself: the last page is in place.
         retire();
         tally.wire(peer.bytesSent());
+        tally.teach(here.experience());
         return report(Outcome.COMPLETED, Optional.empty());
       } catch (MigrationException e) {
         throw standing.open() ? peer.explain(e) : e;
@@ -233,7 +235,14 @@ final class SourceMigration {
       Peer peer, Message.ServicePlan plan, Message.Verdict verdict, ArtifactSender sender) {
     long since = System.nanoTime();
     Foresight foresight =
-        Foresight.look(request, service, plan, verdict.imagePresent(), peer.features(), sender);
+        Foresight.look(
+            request,
+            service,
+            plan,
+            verdict.imagePresent(),
+            peer.features(),
+            here.experience(),
+            sender);
     tally.foreseen(foresight.chosen(), foresight.forecast());
     tally.took(request.dryRun() ? Phase.PREFLIGHT : Phase.PREPARE, since);
     return foresight.chosen().strategy();
@@ -359,9 +368,11 @@ final class SourceMigration {
   private void commit(Peer peer) {
     standing.commit();
     way = Optional.of(peer.wayBack());
+    long since = System.nanoTime();
     here.journal().append(id, new Entry.CommitSent(service.id(), way));
     progress.enter(Phase.RESTORE, "The destination restores the service.");
     peer.send(new Message.Commit());
+    tally.part("commit", since);
   }
 
   private void awaitRestored(Peer peer) {

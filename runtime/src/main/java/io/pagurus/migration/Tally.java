@@ -110,6 +110,12 @@ final class Tally {
     forecast = Optional.of(all);
   }
 
+  /** Lets later predictions profit; once it has completed. */
+  void teach(Experience experience) {
+    prediction.ifPresent(
+        expected -> experience.learn(expected, downtimeMillis, clock.totalMillis()));
+  }
+
   void preCopied(List<Round> passes, PreCopy cost) {
     rounds = passes;
     precopy = Optional.of(cost);

@@ -15,28 +15,40 @@ import java.util.concurrent.TimeUnit;
  * @param bytesPerSecond of bytes that do not shrink
  */
 public record LinkProbe(long roundTripNanos, double bytesPerSecond) {
-  private static final int FIRST_BYTES = 512 << 10;
-  private static final int MOST_BYTES = 12 << 20;
+  private static final int FIRST_BYTES = 128 << 10;
+  private static final int MOST_BYTES = 8 << 20;
+  private static final int GROWTH = 4;
 
-  /** How long the measurement proper should take: beyond a token bucket's burst on usual links. */
-  private static final long AIM_NANOS = TimeUnit.MILLISECONDS.toNanos(80);
+  /** How long it should take: beyond a token bucket's burst, and a slow start, on usual links. */
+  private static final long AIM_NANOS = TimeUnit.MILLISECONDS.toNanos(60);
+
+  /** A link that needs this long for the first pieces is slow, and need not be measured better. */
+  private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  /** One stall of a busy machine must not decide. */
+  private static final int PIECES = 3;
 
   private static final int PINGS = 3;
 
-  /** The most that one probe may be; a peer refuses more. */
+  /** The most that one piece may be; a peer refuses more. */
   public static final long LIMIT_BYTES = MOST_BYTES;
 
-  /** Measures; takes some 100 ms. */
+  /** Measures with pieces that grow, of which the last one counts; takes some 100 ms. */
   public static LinkProbe of(ArtifactSender sender) {
     long roundTrip = Long.MAX_VALUE;
     for (int ping = 0; ping < PINGS; ping++) {
       roundTrip = Math.min(roundTrip, send(sender, 0));
     }
-    long first = send(sender, FIRST_BYTES);
-    double rate = rate(FIRST_BYTES, first, roundTrip);
-    int bytes =
-        (int) Math.clamp(rate * AIM_NANOS / TimeUnit.SECONDS.toNanos(1), FIRST_BYTES, MOST_BYTES);
-    return new LinkProbe(roundTrip, rate(bytes, send(sender, bytes), roundTrip));
+    long taken = 0;
+    double rate = 0;
+    int bytes = FIRST_BYTES;
+    for (int piece = 1; taken < (piece <= PIECES ? LONGEST_NANOS : AIM_NANOS); piece++) {
+      long nanos = send(sender, bytes);
+      taken += nanos;
+      rate = rate(bytes, nanos, roundTrip);
+      bytes = Math.min(MOST_BYTES, GROWTH * bytes);
+    }
+    return new LinkProbe(roundTrip, rate);
   }
 
   private static double rate(int bytes, long nanos, long roundTrip) {

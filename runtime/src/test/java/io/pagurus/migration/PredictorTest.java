@@ -54,7 +54,7 @@ final class PredictorTest {
   }
 
   private static Predictor predictor(Situation situation) {
-    return new Predictor(situation, Predictor.Costs.MEASURED, 300, 8);
+    return new Predictor(situation, Predictor.Costs.MEASURED, new Experience(), 300, 8);
   }
 
   private static Situation with(Situation s, double memory, double link, double roundTrip) {

@@ -25,7 +25,7 @@ import java.util.Optional;
 
 /** A runtime over a {@link FakeEngine}, on a free port of the loopback, with real TLS. */
 final class TestNode implements AutoCloseable {
-  static final Duration LIMIT = Duration.ofSeconds(15);
+  static final Duration LIMIT = Duration.ofSeconds(25);
 
   final String name;
   final FakeEngine engine;
