@@ -3,7 +3,6 @@ package io.pagurus.benchmarks;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -27,7 +26,7 @@ final class MarkdownReport {
         "Benchmark of " + results.at().toString().substring(0, 16).replace('T', ' ') + " UTC");
     facts();
     goals();
-    results.suites().forEach(this::suite);
+    results.suites().forEach(suite -> new SuiteTables(results, suite, text).write());
     slope();
     predictions();
     memory();
@@ -86,132 +85,6 @@ final class MarkdownReport {
                               goal.reached() ? "reached" : "**missed**")))
               .toList());
     }
-  }
-
-  private void suite(Suite suite) {
-    text.heading(suite.title());
-    text.line(services(suite));
-    choices(suite);
-    text.line("");
-    bySuite(suite, "Downtime, s (the service's own largest gap)", Run::downtimeMillis);
-    bySuite(suite, "Total time, s", Run::totalMillis);
-    bySuite(
-        suite,
-        "From the freeze to the last page in place, s",
-        run -> run.reported("time_to_full_speed_ms"));
-    if (suite == Suite.SIZES) {
-      results
-          .peers(suite)
-          .forEach(
-              peer -> {
-                parts(suite, peer, "Phases", Run::phasesMillis);
-                parts(suite, peer, "Parts of the freeze window", Run::window);
-              });
-    }
-  }
-
-  private void choices(Suite suite) {
-    List<Run> chosen = results.of(suite).filter(run -> run.peer().equals("pagurus-auto")).toList();
-    if (!chosen.isEmpty()) {
-      text.line(
-          "pagurus-auto chose "
-              + results.cases(suite).stream()
-                  .map(
-                      what ->
-                          "%s: %s"
-                              .formatted(
-                                  what.label(),
-                                  chosen.stream()
-                                      .filter(run -> run.what().equals(what))
-                                      .flatMap(run -> run.strategy().stream())
-                                      .distinct()
-                                      .collect(Collectors.joining(" or "))))
-                  .collect(Collectors.joining("; "))
-              + ".");
-    }
-  }
-
-  private String services(Suite suite) {
-    List<Case> cases = results.cases(suite);
-    return "Link %s; %s %% of the pages random, %s MiB/s rewritten, %s process(es)."
-        .formatted(
-            each(cases, Case::link),
-            each(cases, what -> "%.0f".formatted(100 * what.workload().randomShare())),
-            each(cases, what -> "%.0f".formatted(what.workload().dirtyRate())),
-            each(cases, what -> Integer.toString(what.workload().processes())));
-  }
-
-  private static String each(List<Case> cases, Function<Case, String> part) {
-    return cases.stream().map(part).distinct().collect(Collectors.joining(", "));
-  }
-
-  private void bySuite(Suite suite, String title, Function<Run, Optional<Double>> figure) {
-    List<String> columns =
-        results.peers(suite).stream()
-            .filter(
-                peer ->
-                    results
-                        .of(suite)
-                        .filter(run -> run.peer().equals(peer))
-                        .anyMatch(run -> figure.apply(run).isPresent() || !run.succeeded()))
-            .toList();
-    if (columns.isEmpty()) {
-      return;
-    }
-    text.part(title);
-    text.table(
-        "",
-        columns,
-        results.cases(suite).stream()
-            .map(
-                what ->
-                    new Markdown.Row(
-                        what.label(),
-                        columns.stream().map(peer -> cell(peer, what, figure)).toList()))
-            .toList());
-  }
-
-  private String cell(String peer, Case what, Function<Run, Optional<Double>> figure) {
-    long failed = results.of(peer, what).filter(run -> !run.succeeded()).count();
-    long all = results.of(peer, what).count();
-    String figures =
-        results.spread(peer, what, figure).map(spread -> spread(spread, 1000, "%.2f")).orElse("–");
-    return failed == 0 ? figures : "%s, %d of %d failed".formatted(figures, failed, all);
-  }
-
-  private void parts(
-      Suite suite, String peer, String title, Function<Run, Map<String, Double>> figures) {
-    List<String> names =
-        results
-            .of(suite)
-            .filter(run -> run.peer().equals(peer))
-            .flatMap(run -> figures.apply(run).keySet().stream())
-            .distinct()
-            .toList();
-    if (names.size() > 1) {
-      text.part("%s of %s, ms (medians)".formatted(title, peer));
-      text.table(
-          "",
-          names,
-          results.cases(suite).stream()
-              .map(
-                  what ->
-                      new Markdown.Row(
-                          what.label(),
-                          names.stream()
-                              .map(
-                                  name ->
-                                      median(
-                                          peer,
-                                          what,
-                                          run -> Optional.ofNullable(figures.apply(run).get(name))))
-                              .toList()))
-              .toList());
-    }
-  }
-
-  private String median(String peer, Case what, Function<Run, Optional<Double>> figure) {
-    return results.spread(peer, what, figure).map(it -> "%.0f".formatted(it.median())).orElse("–");
   }
 
   /** Of all suites together: what the freeze of a pre-copy lasts for. */
@@ -317,9 +190,11 @@ final class MarkdownReport {
   }
 
   private String memory(String peer, Case what, Function<Run, Optional<RuntimeMemory>> side) {
-    return median(peer, what, run -> side.apply(run).map(RuntimeMemory::peakRssMib))
+    return SuiteTables.median(
+            results, peer, what, run -> side.apply(run).map(RuntimeMemory::peakRssMib))
         + " / "
-        + median(peer, what, run -> side.apply(run).flatMap(RuntimeMemory::heapMib));
+        + SuiteTables.median(
+            results, peer, what, run -> side.apply(run).flatMap(RuntimeMemory::heapMib));
   }
 
   private void atRest() {
