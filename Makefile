@@ -33,6 +33,10 @@ check: setup ## Formatter, static analysis, unit tests, shell scripts, flags of 
 bench: image ## Measure migrations against other ways, some 45 min (BENCH=--quick: 10 min); results in benchmarks/results
 	@benchmarks/run.sh $(BENCH)
 
+.PHONY: fuzz
+fuzz: setup ## Fuzz whatever reads a peer's bytes, T=60 seconds each
+	@runtime/fuzz.sh $(or $(T),60)
+
 .PHONY: docs
 docs: setup ## Javadoc of all modules, in target/reports/apidocs
 	@$(MVN) -q -DskipTests package javadoc:aggregate

@@ -16,12 +16,14 @@ import io.pagurus.protocol.Message;
 import io.pagurus.protocol.PeerEndpoint;
 import io.pagurus.protocol.Version;
 import io.pagurus.transfer.ArtifactReceiver;
+import io.pagurus.trust.Lockout;
 import io.pagurus.trust.Proof;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -42,6 +44,7 @@ final class DestinationEndpoint implements PeerEndpoint {
   private final Events events;
   private final Consumer<DestinationMigration> arrivals;
   private final Runnable rest;
+  private final Lockout lockout = new Lockout(InstantSource.system());
   private final Past past;
   private final Map<String, DestinationMigration> open = new ConcurrentHashMap<>();
 
@@ -70,6 +73,7 @@ final class DestinationEndpoint implements PeerEndpoint {
       throws IOException {
     FrameConnection connection = FrameConnection.accepted(in, out);
     try {
+      lockout.requireOpen(remote);
       Message.Hello hello = connection.expect(Message.Hello.class);
       Version.agree(hello.version());
       if (!hello.migration().matches("[a-z0-9-]{8,64}")) {
@@ -78,7 +82,7 @@ final class DestinationEndpoint implements PeerEndpoint {
       switch (hello.role()) {
         case CONTROL -> serveControl(connection, hello, remote, admitted);
         case BULK -> serveBulk(connection, hello, admitted);
-        case RETURN -> serveReturn(connection, hello, admitted);
+        case RETURN -> serveReturn(connection, hello, remote, admitted);
       }
     } catch (MigrationException e) {
       log.info("Refused {}: {}", remote, e.getMessage());
@@ -96,8 +100,13 @@ final class DestinationEndpoint implements PeerEndpoint {
     byte[] nonce = Proof.nonce();
     connection.send(new Message.Challenge(Version.CURRENT, HEX.formatHex(nonce)));
     Message.Prove proof = connection.expect(Message.Prove.class);
-    tickets.check(
-        hello.ticket(), nonce, bytes(hello.nonce()), bytes(proof.proof()), proof.service());
+    try {
+      tickets.check(
+          hello.ticket(), nonce, bytes(hello.nonce()), bytes(proof.proof()), proof.service());
+    } catch (MigrationException e) {
+      lockout.failed(remote);
+      throw e;
+    }
     requireWelcome(proof.source());
     admitted.run();
     String token = tickets.tokens().of(hello.migration());
@@ -149,8 +158,10 @@ final class DestinationEndpoint implements PeerEndpoint {
   }
 
   /** A source that has lost its control connection after the commit asks how its migration ends. */
-  private void serveReturn(FrameConnection connection, Message.Hello hello, Runnable admitted) {
+  private void serveReturn(
+      FrameConnection connection, Message.Hello hello, String remote, Runnable admitted) {
     if (!tickets.tokens().matches(hello.migration(), hello.ticket())) {
+      lockout.failed(remote);
       throw new MigrationException(UNAUTHORIZED, "A wrong token for this migration.");
     }
     admitted.run();
