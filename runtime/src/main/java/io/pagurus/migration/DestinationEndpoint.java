@@ -195,6 +195,12 @@ final class DestinationEndpoint implements PeerEndpoint {
       throw new MigrationException(
           FORBIDDEN, "The destination's policy does not name this source (rule peers.names).");
     }
+    if (!policy.peers().fingerprints().isEmpty()) {
+      // Sources show no certificate yet: a rule that cannot be kept lets nobody in.
+      throw new MigrationException(
+          FORBIDDEN,
+          "The destination wants a certificate, which sources cannot show yet (rule peers.fingerprints).");
+    }
   }
 
   private static byte[] bytes(String hex) {

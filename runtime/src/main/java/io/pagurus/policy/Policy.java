@@ -129,7 +129,7 @@ public record Policy(
    * Sources that may bring services; both empty: whoever has a ticket.
    *
    * @param names of outer containers, as they say themselves
-   * @param fingerprints of their certificates, which they have to prove
+   * @param fingerprints of their certificates; as sources show none yet, a list lets nobody in
    */
   public record Peers(List<String> names, List<String> fingerprints) {
     public Peers {
