@@ -1,11 +1,12 @@
 /*
- * What runc finds as "criu": CRIU, with three things settled before it is loaded.
+ * What runc finds as "criu": CRIU, with four things settled before it is loaded.
  *
  * 1. Its surroundings. A tar that knows better comes first in its path (image/plain-tar.c). Where the outer container lacks
  *    CAP_SYS_RESOURCE, CRIU may not ask the kernel for the resource limits of a process with another uid (image/foreign-rlimits.c).
  * 2. Questions about CRIU itself. runc asks for its version and its features before each dump and restore, and CRIU is loaded
  *    anew for each of these questions. Neither answer changes while the outer container lives: they are kept, by question.
  * 3. A dump that is told by PAGURUS_HOLD to wait does so when CRIU is loaded (image/hold.c).
+ * 4. The daemon of a lazy restore waits with patience, and dies without harm (image/lazy-pages.c).
  *
  * usage: criu ARGUMENTS of CRIU
  *
@@ -140,6 +141,8 @@ int main(int count, char **arguments)
 			hold = request[1] == DUMP;
 		}
 	}
+	if (count > 1 && strcmp(arguments[1], "lazy-pages") == 0)
+		preload("lazy-pages.so");
 	if (hold && getenv("PAGURUS_HOLD"))
 		preload("hold.so");
 	else

@@ -47,6 +47,9 @@ final class RestoreMemory implements AutoCloseable {
   private final Process daemon;
   private final PageServer server;
 
+  /** Children of the daemon; see image/lazy-pages.c. */
+  private List<ProcessHandle> keepers = List.of();
+
   private RestoreMemory(
       Path images,
       Path work,
@@ -209,9 +212,15 @@ final class RestoreMemory implements AutoCloseable {
         throw new MigrationException(RESTORE_FAILED, "The restore was interrupted.", e);
       }
     }
+    if (daemon != null) {
+      keepers = daemon.children().toList();
+    }
   }
 
-  /** Waits until every page is in place. */
+  /**
+   * Waits until every page is in place. When that fails, a process that needs a missing page stands
+   * still until {@link #close}: only then would it read zeros, so it must be gone by then.
+   */
   void settle() {
     if (daemon == null) {
       return;
@@ -224,9 +233,8 @@ final class RestoreMemory implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new MigrationException(RESTORE_FAILED, "Interrupted while pages are placed.", e);
-    } finally {
-      close();
     }
+    close();
   }
 
   private String words() {
@@ -238,6 +246,7 @@ final class RestoreMemory implements AutoCloseable {
   public void close() {
     if (daemon != null) {
       daemon.destroyForcibly();
+      keepers.forEach(ProcessHandle::destroyForcibly);
       try {
         server.close();
       } catch (IOException e) {
