@@ -168,19 +168,25 @@ final class DestinationEndpoint implements PeerEndpoint {
     log.info("The source of migration {} has returned", hello.migration());
     while (true) {
       Message message = connection.receive();
-      connection.send(
-          message instanceof Message.Query
-              ? standing(hello.migration())
-              : new Message.Refused(
-                  PROTOCOL,
-                  "Cannot handle %s on a connection that returns."
-                      .formatted(message.getClass().getSimpleName())));
+      if (message instanceof Message.Query) {
+        answer(hello.migration(), connection);
+      } else {
+        connection.send(
+            new Message.Refused(
+                PROTOCOL,
+                "Cannot handle %s on a connection that returns."
+                    .formatted(message.getClass().getSimpleName())));
+      }
     }
   }
 
-  private Message.Standing standing(String id) {
+  private void answer(String id, FrameConnection connection) {
     DestinationMigration live = open.get(id);
-    return live == null ? pastStanding(id) : live.standing();
+    if (live == null) {
+      connection.send(pastStanding(id));
+    } else {
+      live.returned(connection);
+    }
   }
 
   /** Not beside {@link #register}: an id is either given up unheard of, or taken. */

@@ -70,7 +70,13 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private final Runnable consumeTicket;
   private final Consumer<DestinationMigration> arrivals;
   private final Progress progress;
-  private final FrameConnection control;
+
+  /** Who hears how it goes; another one when the source has returned over a new connection. */
+  private volatile FrameConnection control;
+
+  /** The page that a restored process waited for last. */
+  private volatile Optional<Message.Wanted> wanted = Optional.empty();
+
   private final Intake intake;
   private State state = new State.Connected();
 
@@ -110,9 +116,10 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   /** Serves the control connection to its end, and stays until the migration has ended here. */
   void serve() {
+    FrameConnection first = control;
     try {
       while (true) {
-        step(control.receive());
+        step(first.receive());
       }
     } catch (MigrationException e) {
       connectionEnded(e);
@@ -135,7 +142,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   }
 
   /** Answers {@link Message.Query}: what has not been committed to is given up first. */
-  synchronized Message.Standing standing() {
+  private Message.Standing standing() {
     abort(new MigrationException(PEER_UNREACHABLE, "The source lost its connection."));
     return switch (state) {
       case State.Restored restored -> Message.Standing.at(Message.Standing.State.SETTLED);
@@ -151,6 +158,19 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     };
   }
 
+  /** The same over the connection on which the source has returned; it hears the rest there. */
+  synchronized void returned(FrameConnection connection) {
+    Message.Standing standing = standing();
+    connection.send(standing);
+    if (!standing.decided() && connection != control) {
+      control = connection;
+      if (intake.follow()) {
+        progress.enter(Phase.POST_COPY, "The source is back; the memory follows again.");
+        wanted.ifPresent(this::say);
+      }
+    }
+  }
+
   private void connectionEnded(MigrationException e) {
     if (e.code() != PEER_UNREACHABLE) {
       refuse(e);
@@ -159,6 +179,17 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
         e.code() == PEER_UNREACHABLE
             ? new MigrationException(PEER_UNREACHABLE, "The source hung up before the commit.", e)
             : e);
+    pauseAlone();
+  }
+
+  /** Post-copy without a source: what the service needs now it waits for. */
+  private synchronized void pauseAlone() {
+    if (state instanceof State.Restoring && intake.follow()) {
+      log.warn("Migration {} is paused: the source hung up", id);
+      progress.enter(
+          Phase.POST_COPY,
+          "Paused: the source hung up. The service runs here and waits for pages that are still there; the source will return.");
+    }
   }
 
   /** Handles one message; answers it now, or later from the thread that does the work. */
@@ -236,7 +267,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   /** A process waits for this page. Without the source it waits on, until the source is back. */
   private void fetch(int pid, long address, int pages) {
-    say(new Message.Wanted(pid, address, pages));
+    Message.Wanted page = new Message.Wanted(pid, address, pages);
+    wanted = Optional.of(page);
+    say(page);
   }
 
   private synchronized void requireGoingOn() {

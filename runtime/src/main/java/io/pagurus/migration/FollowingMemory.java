@@ -67,13 +67,18 @@ final class FollowingMemory implements AutoCloseable {
    * @param lost told when one of them breaks
    */
   void start(ArtifactSender push, ArtifactSender urgent, Runnable lost) {
+    pause();
+    threads.add(Thread.ofVirtual().name("push").start(() -> guarded(lost, () -> pushAll(push))));
+    threads.add(Thread.ofVirtual().name("faults").start(() -> guarded(lost, () -> serve(urgent))));
+  }
+
+  /** Stops to send; what was on its way counts as missing again. */
+  void pause() {
     stop();
     synchronized (this) {
       underWay.forEach(slice -> slice.forEach(missing::add));
       underWay.clear();
     }
-    threads.add(Thread.ofVirtual().name("push").start(() -> guarded(lost, () -> pushAll(push))));
-    threads.add(Thread.ofVirtual().name("faults").start(() -> guarded(lost, () -> serve(urgent))));
   }
 
   /** A restored process waits for this page. */

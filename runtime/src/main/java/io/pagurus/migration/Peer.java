@@ -132,20 +132,39 @@ final class Peer implements AutoCloseable {
 
   /** Opens one more connection for artifacts. */
   ArtifactSender openBulk(Bandwidth bandwidth, LongConsumer progress) {
-    SSLSocket connection =
-        dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), ticket.fingerprint());
+    ArtifactSender sender =
+        openBulk(
+            dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), ticket.fingerprint()),
+            migration,
+            welcome.token(),
+            bandwidth,
+            artifacts,
+            progress);
+    bulk.add(sender);
+    return sender;
+  }
+
+  static ArtifactSender openBulk(
+      SSLSocket connection,
+      String migration,
+      String token,
+      Bandwidth bandwidth,
+      AtomicInteger artifacts,
+      LongConsumer progress) {
     try {
       FrameConnection frames = open(connection, APPLY_LIMIT);
-      frames.send(new Hello(Version.CURRENT, Role.BULK, migration, welcome.token(), ""));
+      frames.send(new Hello(Version.CURRENT, Role.BULK, migration, token, ""));
       frames.expect(Message.Welcome.class);
-      ArtifactSender sender =
-          new ArtifactSender(frames, connection, bandwidth, artifacts, progress);
-      bulk.add(sender);
-      return sender;
+      return new ArtifactSender(frames, connection, bandwidth, artifacts, progress);
     } catch (RuntimeException e) {
       closeQuietly(connection);
       throw e;
     }
+  }
+
+  /** Numbers of its artifacts so far. */
+  AtomicInteger artifacts() {
+    return artifacts;
   }
 
   /** Whether the destination has said that it does not and will not run the service. */

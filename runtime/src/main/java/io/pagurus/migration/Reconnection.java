@@ -5,8 +5,14 @@ import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Version;
+import io.pagurus.transfer.ArtifactSender;
+import io.pagurus.transfer.Bandwidth;
 import io.pagurus.trust.PeerDialer;
+import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import javax.net.ssl.SSLSocket;
 
 /**
@@ -17,10 +23,17 @@ import javax.net.ssl.SSLSocket;
 final class Reconnection implements AutoCloseable {
   private static final Duration GREETING_LIMIT = Duration.ofSeconds(10);
 
+  private final PeerDialer dialer;
+  private final String migration;
+  private final WayBack way;
   private final SSLSocket socket;
   private final FrameConnection control;
 
-  private Reconnection(SSLSocket socket, FrameConnection control) {
+  private Reconnection(
+      PeerDialer dialer, String migration, WayBack way, SSLSocket socket, FrameConnection control) {
+    this.dialer = dialer;
+    this.migration = migration;
+    this.way = way;
     this.socket = socket;
     this.control = control;
   }
@@ -36,7 +49,7 @@ final class Reconnection implements AutoCloseable {
       FrameConnection control = Peer.open(socket, GREETING_LIMIT);
       control.send(
           new Message.Hello(Version.CURRENT, Message.Role.RETURN, migration, way.token(), ""));
-      return new Reconnection(socket, control);
+      return new Reconnection(dialer, migration, way, socket, control);
     } catch (RuntimeException e) {
       Peer.closeQuietly(socket);
       throw e;
@@ -61,6 +74,37 @@ final class Reconnection implements AutoCloseable {
   /** Waits for this message; see {@link Peer#expect}. */
   <M extends Message> M expect(Class<M> type, Duration limit) {
     return Peer.expect(socket, control, type, limit, message -> false);
+  }
+
+  /**
+   * The same while restored processes may wait for pages.
+   *
+   * @param wanted told of those
+   */
+  <M extends Message> M expect(Class<M> type, Duration limit, Consumer<Message.Wanted> wanted) {
+    return Peer.expect(
+        socket,
+        control,
+        type,
+        limit,
+        message -> {
+          if (message instanceof Message.Wanted page) {
+            wanted.accept(page);
+            return true;
+          }
+          return false;
+        });
+  }
+
+  /** See {@link Peer#openBulk}. */
+  ArtifactSender openBulk(Bandwidth bandwidth, AtomicInteger artifacts, LongConsumer progress) {
+    return Peer.openBulk(
+        dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), way.fingerprint()),
+        migration,
+        way.token(),
+        bandwidth,
+        artifacts,
+        progress);
   }
 
   @Override

@@ -3,6 +3,8 @@ package io.pagurus.migration;
 import static io.pagurus.model.FailureCode.CANCELLED;
 import static io.pagurus.model.FailureCode.IN_DOUBT;
 import static io.pagurus.model.FailureCode.NOT_MIGRATABLE;
+import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
+import static io.pagurus.model.FailureCode.RESTORE_FAILED;
 import static io.pagurus.model.FailureCode.TIMEOUT;
 
 import io.pagurus.engine.ContainerEngine;
@@ -140,8 +142,7 @@ final class SourceMigration {
           stage(peer);
           // From here on only the destination may run the service; it alone can give it back.
           commit(peer);
-          awaitRestored(peer);
-          awaitSettled(peer);
+          awaitArrival(peer);
         }
         // The destination has proven itself: the last page is in place.
         retire();
@@ -152,7 +153,7 @@ final class SourceMigration {
         throw standing.open() ? peer.explain(e) : e;
       } finally {
         tally.wire(peer.bytesSent());
-        gaveBack = peer.gaveBack();
+        gaveBack |= peer.gaveBack();
       }
     } catch (MigrationException e) {
       return settle(e);
@@ -373,6 +374,39 @@ final class SourceMigration {
     progress.enter(Phase.RESTORE, "The destination restores the service.");
     peer.send(new Message.Commit());
     tally.part("commit", since);
+  }
+
+  private void awaitArrival(Peer peer) {
+    try {
+      awaitRestored(peer);
+      awaitSettled(peer);
+    } catch (MigrationException e) {
+      boolean lost = e.code() == PEER_UNREACHABLE || e.code() == TIMEOUT;
+      if (!lost || memory.following().isEmpty()) {
+        throw e;
+      }
+      recover(peer, memory.following().get(), e);
+    }
+  }
+
+  /** Post-copy: the pages that the destination still lacks are nowhere but here. */
+  private void recover(Peer peer, FollowingMemory rest, MigrationException lost) {
+    long since = System.nanoTime();
+    var recovery =
+        new PostCopyRecovery(
+            here.dialer(), id, peer.wayBack(), peer.artifacts(), rest, bandwidth, progress);
+    try {
+      Message.Standing standing = recovery.untilDecided(lost);
+      if (standing.state() == Message.Standing.State.ABORTED) {
+        gaveBack = true;
+        throw new MigrationException(RESTORE_FAILED, standing.reason(), lost);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new MigrationException(PEER_UNREACHABLE, "This runtime ended.", e);
+    }
+    tally.settled();
+    tally.took(Phase.POST_COPY, since);
   }
 
   private void awaitRestored(Peer peer) {

@@ -19,15 +19,15 @@ final class Tls {
 
   /**
    * No delay, since a message is written at once; and probes, so that a peer that vanished without
-   * a word is found out after {@code 30 + 6 * 10} seconds, however silent the protocol may be. The
-   * buffers are left to the kernel, which grows them with the link.
+   * a word is found out after 5 s, however silent the protocol may be. The buffers are left to the
+   * kernel, which grows them with the link.
    */
   static void configurePlain(Socket socket) throws IOException {
     socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
     socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-    socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 30);
-    socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 10);
-    socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 6);
+    socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 2);
+    socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 1);
+    socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 3);
   }
 
   static void configure(SSLSocket socket) {

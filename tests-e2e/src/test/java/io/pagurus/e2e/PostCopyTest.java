@@ -1,0 +1,133 @@
+package io.pagurus.e2e;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+/** Memory that follows the restore while the service already goes on changing it. */
+class PostCopyTest extends BetweenTwo {
+  /** Slow enough that much of the memory is still missing when the service goes on. */
+  private static final String SLOW = "4MiB";
+
+  @Test
+  void everyPageIsRightThoughTheServiceRunsBeforeItHasThem() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    JsonNode there = a.migrate("changing", b, "--strategy", "post-copy");
+    assertFollowed(there);
+    assertEquals("post-copy", there.path("strategy").asText());
+    assertAllOk(b, 8);
+    assertFollowed(b.migrate("changing", a, "--strategy", "post-copy", "--bandwidth", SLOW));
+    assertAllOk(a, 8);
+    assertGone(b, "changing");
+  }
+
+  @Test
+  void restOfAPreCopyFollowsWhereItIsAllowedTo() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    JsonNode report =
+        a.migrate(
+            "changing",
+            b,
+            "--strategy",
+            "pre-copy",
+            "--max-rounds",
+            "1",
+            "--downtime-limit",
+            "1ms",
+            "--allow-post-copy");
+    assertFollowed(report);
+    assertEquals(1, report.path("rounds").size());
+    assertAllOk(b, 8);
+  }
+
+  @Test
+  void brokenLinkPausesItAndItGoesOnWhenTheLinkIsBack() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    var moving = slowly();
+    awaitPhase("post-copy");
+    cutLink();
+    await().atMost(SOON).until(() -> status(a).contains("Paused"));
+    await().atMost(SOON).until(() -> status(b).contains("Paused"));
+    assertFalse(moving.isDone());
+    restoreLink();
+    JsonNode report = OuterContainer.json(moving.join().ok());
+    assertFollowed(report);
+    assertAllOk(b, 8);
+    assertGone(a, "changing");
+  }
+
+  @Test
+  void serviceNeverReadsAPageThatDidNotCome() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    var moving = slowly();
+    awaitPhase("post-copy");
+    b.exec("sh", "-c", "pkill -KILL -f 'criu [l]azy-pages'").ok();
+    JsonNode report = OuterContainer.json(moving.join().out());
+    assertEquals("failed", report.path("outcome").asText(), report::toString);
+    String message = report.path("error").path("message").asText();
+    assertTrue(message.contains("changing runs again at"), message);
+    assertAllOk(a, 5);
+    await().atMost(SOON).until(() -> b.docker("ps", "-aq").ok().isEmpty());
+    assertEquals("", b.exec("sh", "-c", "pgrep lazy-keeper || true").ok());
+  }
+
+  private static CompletableFuture<Command> slowly() {
+    String ticket = b.ticket();
+    return CompletableFuture.supplyAsync(
+        () -> a.tryMigrate("changing", ticket, "--strategy", "post-copy", "--bandwidth", SLOW));
+  }
+
+  private static void awaitPhase(String phase) {
+    await()
+        .atMost(SOON)
+        .pollInterval(Duration.ofMillis(100))
+        .until(() -> status(a).contains("\"phase\":\"" + phase));
+  }
+
+  private static String status(OuterContainer outer) {
+    return outer.pagurus("status", "--output", "json").ok().replaceAll("\\s*([:,])\\s*", "$1");
+  }
+
+  private static void cutLink() {
+    for (String chain : List.of("INPUT", "OUTPUT")) {
+      for (String side : List.of("--dport", "--sport")) {
+        b.exec("iptables", "-I", chain, "-p", "tcp", side, "7070", "-j", "DROP").ok();
+      }
+    }
+  }
+
+  private static void restoreLink() {
+    for (String chain : List.of("INPUT", "OUTPUT")) {
+      for (String side : List.of("--dport", "--sport")) {
+        b.exec("iptables", "-D", chain, "-p", "tcp", side, "7070", "-j", "DROP").ok();
+      }
+    }
+  }
+
+  private static void assertFollowed(JsonNode report) {
+    assertCompleted(report);
+    assertTrue(report.path("phases").has("post-copy"), report::toString);
+    long downtime = report.path("downtime_ms").asLong();
+    assertTrue(report.path("time_to_full_speed_ms").asLong() > downtime, report::toString);
+  }
+
+  /** It has gone on for some steps, and each page was right in each step. */
+  private static void assertAllOk(OuterContainer outer, int steps) {
+    awaitLog(outer, "changing", outer.log("changing").size() + steps);
+    List<String> log = outer.log("changing");
+    for (int line = 0; line < log.size(); line++) {
+      assertEquals("step %d ok".formatted(line + 1), log.get(line));
+    }
+  }
+}
