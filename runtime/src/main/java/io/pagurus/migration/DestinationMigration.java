@@ -448,10 +448,25 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   @Override
   public ArtifactSink open(Message.ArtifactBegin begin) {
     if (begin.kind() == Message.ArtifactBegin.Kind.PROBE) {
-      return new ProbeSink();
+      return probe(begin);
     }
     intake.awaitBeginning();
     return openNow(begin);
+  }
+
+  /** What measures the link comes before anything that counts. */
+  private synchronized ArtifactSink probe(Message.ArtifactBegin begin) {
+    return switch (state) {
+      case State.Connected _, State.Preparing _, State.Receiving _ -> new ProbeSink();
+      case State.Aborted(MigrationException reason) -> throw reason;
+      default -> throw unexpected(begin);
+    };
+  }
+
+  private MigrationException unexpected(Message.ArtifactBegin begin) {
+    return new MigrationException(
+        PROTOCOL,
+        "No %s expected in state %s.".formatted(begin.kind(), state.getClass().getSimpleName()));
   }
 
   private synchronized ArtifactSink openNow(Message.ArtifactBegin begin) {
@@ -463,11 +478,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           case State.Sealed verifying when follows(begin) -> verifying.arrival();
           case State.Staged staged when follows(begin) -> staged.arrival();
           case State.Restoring restoring when follows(begin) -> restoring.arrival();
-          default ->
-              throw new MigrationException(
-                  PROTOCOL,
-                  "No %s expected in state %s."
-                      .formatted(begin.kind(), state.getClass().getSimpleName()));
+          default -> throw unexpected(begin);
         };
     busy++;
     return intake.open(begin, arrival, this::leave);
