@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -238,6 +239,18 @@ final class CriuDump implements AutoCloseable {
    */
   static void sweep(Stream<ProcessHandle> processes) {
     processes.filter(CriuDump::isDump).forEach(CriuDump::endLeftover);
+  }
+
+  /**
+   * Ends daemons whose pages died with the runtime that held them. Only once the container is gone:
+   * without its daemon it would read zeros for the pages that are missing.
+   */
+  static void sweepLazyPages(Stream<ProcessHandle> processes) {
+    processes
+        .filter(process -> arguments(process).containsAll(List.of("lazy-pages", PAGE_SERVER)))
+        .filter(CriuDump::isOfOurNamespace)
+        .filter(process -> !process.parent().equals(Optional.of(ProcessHandle.current())))
+        .forEach(ProcessHandle::destroyForcibly);
   }
 
   private static boolean isDump(ProcessHandle process) {
