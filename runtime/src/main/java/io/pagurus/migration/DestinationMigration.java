@@ -152,9 +152,11 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           State.Preparing _,
           State.Receiving _,
           State.Sealed _,
-          State.Staged _,
-          State.Restoring _ ->
+          State.Staged _ ->
           Message.Standing.at(Message.Standing.State.RESTORING);
+      case State.Restoring _ ->
+          Message.Standing.at(
+              intake.follow() ? Message.Standing.State.RESUMED : Message.Standing.State.RESTORING);
     };
   }
 

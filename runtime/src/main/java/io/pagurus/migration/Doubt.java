@@ -1,16 +1,28 @@
 package io.pagurus.migration;
 
+import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
+
 import io.pagurus.journal.Entry;
 import io.pagurus.journal.WayBack;
 import io.pagurus.migration.SourceMigration.Surroundings;
 import io.pagurus.model.Keep;
+import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.protocol.Message;
+import io.pagurus.transfer.Bandwidth;
+import io.pagurus.transfer.MissingPages;
+import io.pagurus.transfer.ProcessMemory;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,11 +61,7 @@ final class Doubt {
     this.here = here;
     this.progress = progress;
     this.whenOver = whenOver;
-    this.asking =
-        Thread.ofVirtual()
-            .name("doubt-" + id)
-            .unstarted(
-                () -> way.map(known -> new Inquiry(here.dialer(), id, known)).ifPresent(this::ask));
+    this.asking = Thread.ofVirtual().name("doubt-" + id).unstarted(() -> way.ifPresent(this::ask));
   }
 
   /** Begins to ask, in the background. */
@@ -61,13 +69,38 @@ final class Doubt {
     asking.start();
   }
 
-  private void ask(Inquiry inquiry) {
+  private void ask(WayBack way) {
+    Inquiry inquiry = new Inquiry(here.dialer(), id, way);
     try {
-      while (!settled(inquiry.ask(ChronoUnit.FOREVER.getDuration()).orElseThrow())) {
+      while (!settled(decision(inquiry.ask(ChronoUnit.FOREVER.getDuration()).orElseThrow(), way))) {
         Thread.sleep(PAUSE);
       }
     } catch (InterruptedException e) {
       // An operator has decided.
+    }
+  }
+
+  /** A destination that still lacks pages gets them first. */
+  private Message.Standing decision(Message.Standing answer, WayBack way)
+      throws InterruptedException {
+    if (answer.decided()) {
+      return answer;
+    }
+    Map<Integer, ProcessMemory> frozen = Map.of();
+    try {
+      frozen = ProcessMemory.open(here.engine().depart(container, List.of()).processes());
+      try (var rest = new FollowingMemory(MissingPages.all(frozen), frozen, new Tally())) {
+        // Above any number that was used before, also by an earlier attempt of this kind.
+        var artifacts = new AtomicInteger(ThreadLocalRandom.current().nextInt(1 << 20, 1 << 30));
+        return new PostCopyRecovery(
+                here.dialer(), id, way, artifacts, rest, Bandwidth.unlimited(), progress)
+            .untilDecided(
+                new MigrationException(PEER_UNREACHABLE, "This runtime has started again."));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read the frozen processes of " + container, e);
+    } finally {
+      frozen.values().forEach(ProcessMemory::close);
     }
   }
 

@@ -1,5 +1,7 @@
 package io.pagurus.migration;
 
+import static io.pagurus.protocol.Message.Standing.State.RESUMED;
+
 import io.pagurus.journal.WayBack;
 import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.Message;
@@ -36,17 +38,17 @@ final class Inquiry {
   }
 
   /**
-   * Asks until the migration is decided there.
+   * Asks until the migration is decided there, or waits for pages that only the source has.
    *
    * @param patience with a destination that does not answer
-   * @return empty when it ran out
+   * @return decided or RESUMED; empty when patience ran out
    */
   Optional<Message.Standing> ask(Duration patience) throws InterruptedException {
     long heardAt = System.nanoTime();
     Duration pause = FIRST_PAUSE;
     while (true) {
       Optional<Message.Standing> answer = askOnce();
-      if (answer.filter(Message.Standing::decided).isPresent()) {
+      if (answer.filter(said -> said.decided() || said.state() == RESUMED).isPresent()) {
         return answer;
       }
       if (answer.isPresent()) {

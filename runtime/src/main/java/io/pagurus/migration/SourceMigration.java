@@ -468,7 +468,7 @@ final class SourceMigration {
   /** Only the destination's word tells which copy may run. */
   private MigrationReport inquire(MigrationException failure) {
     log.warn("Migration {}: {} Asking the destination how it ended", id, failure.getMessage());
-    Optional<Message.Standing> answer = way.flatMap(this::ask);
+    Optional<Message.Standing> answer = way.flatMap(this::ask).filter(Message.Standing::decided);
     if (answer.isEmpty()) {
       return end(
           Outcome.IN_DOUBT,

@@ -1,6 +1,7 @@
 package io.pagurus.transfer;
 
 import io.pagurus.engine.Departure.PageRun;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +24,21 @@ public final class MissingPages {
 
   /** Pages of one process. */
   public record Run(int pid, PageRun pages) {}
+
+  /**
+   * All that frozen processes hold, as when nobody knows any more what was sent.
+   *
+   * @param processes by pid in the container
+   */
+  public static MissingPages all(Map<Integer, ProcessMemory> processes) throws IOException {
+    MissingPages missing = new MissingPages();
+    for (Map.Entry<Integer, ProcessMemory> process : processes.entrySet()) {
+      for (PresentPages.Run run : process.getValue().presentWithFiles()) {
+        missing.add(new Run(process.getKey(), new PageRun(run.address(), run.pages())));
+      }
+    }
+    return missing;
+  }
 
   /** What remains to be sent, bytes. */
   public synchronized long bytes() {

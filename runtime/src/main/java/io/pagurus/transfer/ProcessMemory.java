@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 
 /**
  * The private anonymous memory of one process, read through {@code /proc/PID/mem} while it runs or
@@ -142,11 +143,20 @@ public final class ProcessMemory implements AutoCloseable {
 
   /** Runs of pages that hold something, in address order. */
   List<PresentPages.Run> present() throws IOException {
+    return present(Mapping::travelsAsPages);
+  }
+
+  /** The same with whatever is mapped privately from files, changed or not. */
+  List<PresentPages.Run> presentWithFiles() throws IOException {
+    return present(Mapping::isPrivate);
+  }
+
+  private List<PresentPages.Run> present(Predicate<Mapping> which) throws IOException {
     List<PresentPages.Run> runs = new ArrayList<>();
     try (PresentPages pages = new PresentPages(proc.resolve("pagemap"))) {
       for (String line : lines(proc.resolve("maps"))) {
         Mapping mapping = Mapping.parse(line);
-        if (mapping.travelsAsPages()) {
+        if (which.test(mapping)) {
           runs.addAll(pages.within(mapping.start(), mapping.end()));
         }
       }
@@ -228,7 +238,11 @@ public final class ProcessMemory implements AutoCloseable {
     }
 
     boolean travelsAsPages() {
-      return permissions.endsWith("p") && inode == 0 && !name.startsWith("[v");
+      return isPrivate() && inode == 0;
+    }
+
+    boolean isPrivate() {
+      return permissions.endsWith("p") && !name.startsWith("[v");
     }
   }
 }

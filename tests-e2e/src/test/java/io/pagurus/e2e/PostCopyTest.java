@@ -67,6 +67,20 @@ class PostCopyTest extends BetweenTwo {
   }
 
   @Test
+  void sourceThatStartsAgainServesThePagesThatItStillHas() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    var moving = slowly();
+    awaitPhase("post-copy");
+    a.killRuntime("true");
+    assertTrue(moving.join().exitCode() != 0);
+    a.awaitReady();
+    assertAllOk(b, 8);
+    await().atMost(SOON).until(() -> a.docker("ps", "-aq").ok().isEmpty());
+    assertFalse(status(b).contains("Paused"), status(b));
+  }
+
+  @Test
   void serviceNeverReadsAPageThatDidNotCome() {
     python("changing", "changing.py");
     awaitLog(a, "changing", 3);
