@@ -460,12 +460,15 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private synchronized ArtifactSink probe(Message.ArtifactBegin begin) {
     return switch (state) {
       case State.Connected _, State.Preparing _, State.Receiving _ -> new ProbeSink();
-      case State.Aborted(MigrationException reason) -> throw reason;
       default -> throw unexpected(begin);
     };
   }
 
+  /** A source that has not heard yet why this side gave up hears it here. */
   private MigrationException unexpected(Message.ArtifactBegin begin) {
+    if (state instanceof State.Aborted(MigrationException reason)) {
+      return reason;
+    }
     return new MigrationException(
         PROTOCOL,
         "No %s expected in state %s.".formatted(begin.kind(), state.getClass().getSimpleName()));

@@ -373,8 +373,8 @@ final class DestinationMigrationTest {
           assertThrows(
               MigrationException.class,
               () -> migration.open(new Message.ArtifactBegin(9, kind, "")));
-      if (state == StateName.ABORTED && kind == Kind.PROBE) {
-        // Its sender may not have heard yet: it learns the reason.
+      if (state == StateName.ABORTED) {
+        // The source may not have heard yet: it learns the reason.
         assertFalse(failure.getMessage().startsWith("No "), failure.getMessage());
       } else {
         assertEquals(

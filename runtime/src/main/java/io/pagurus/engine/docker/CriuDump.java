@@ -275,6 +275,9 @@ final class CriuDump implements AutoCloseable {
 
   private static void endLeftover(ProcessHandle process) {
     List<String> arguments = arguments(process);
+    if (!arguments.contains(PAGE_SERVER)) {
+      return; // it has ended since it was found
+    }
     if (arguments.getFirst().equals("-c")) {
       // The shell before it becomes runc: nobody will open the other end of its FIFO any more.
       process.destroyForcibly();
