@@ -105,8 +105,11 @@ class RecoveryTest extends BetweenTwo {
     assertEquals("running", home.inspect("counter").path("State").path("Status").asText());
     assertCountsOn(home, "counter");
     for (OuterContainer outer : List.of(a, b)) {
-      assertNothingIsStaged(outer);
-      assertEquals("", outer.exec("sh", "-c", "pgrep -a -x criu || true").ok());
+      // The other side may be told before this one has tidied up.
+      await().atMost(SOON).untilAsserted(() -> assertNothingIsStaged(outer));
+      await()
+          .atMost(SOON)
+          .until(() -> outer.exec("sh", "-c", "pgrep -a -x criu || true").ok().isEmpty());
     }
     OuterContainer other = stayed ? b : a;
     assertCompleted(home.migrate("counter", other));

@@ -12,6 +12,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -239,6 +240,42 @@ final class CriuDump implements AutoCloseable {
    */
   static void sweep(Stream<ProcessHandle> processes) {
     processes.filter(CriuDump::isDump).forEach(CriuDump::endLeftover);
+  }
+
+  /**
+   * Ends restores that wait for pages which died with the runtime that held them: a keeper without
+   * its daemon (image/lazy-pages.c) says so. The engine then gives up the start that it holds.
+   */
+  static void sweepRestores(Stream<ProcessHandle> processes) {
+    List<ProcessHandle> ours = processes.filter(CriuDump::isOfOurNamespace).toList();
+    boolean stuck =
+        ours.stream()
+            .filter(process -> name(process).equals("lazy-keeper"))
+            .anyMatch(
+                keeper -> keeper.parent().map(CriuDump::name).filter("criu"::equals).isEmpty());
+    if (stuck) {
+      ours.stream()
+          .filter(process -> commandLine(process).startsWith("criu: restore"))
+          .forEach(ProcessHandle::destroyForcibly);
+    }
+  }
+
+  /** See proc_pid_comm(5). */
+  private static String name(ProcessHandle process) {
+    return read(process, "comm").strip();
+  }
+
+  private static String commandLine(ProcessHandle process) {
+    return read(process, "cmdline");
+  }
+
+  private static String read(ProcessHandle process, String file) {
+    try {
+      return Files.readString(
+          Path.of("/proc/%d/%s".formatted(process.pid(), file)), StandardCharsets.ISO_8859_1);
+    } catch (IOException e) {
+      return ""; // it has ended
+    }
   }
 
   /**

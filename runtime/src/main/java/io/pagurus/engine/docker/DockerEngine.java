@@ -379,6 +379,7 @@ public final class DockerEngine implements ContainerEngine {
   @Override
   public void sweep() {
     CriuDump.sweep(ProcessHandle.allProcesses());
+    CriuDump.sweepRestores(ProcessHandle.allProcesses());
     try {
       CpuQuota.sweep(CpuQuota.NOTES);
     } catch (IOException e) {
