@@ -1,5 +1,5 @@
 /*
- * What runc finds as "criu": CRIU, with four things settled before it is loaded.
+ * What runc finds as "criu": CRIU, with five things settled before it is loaded.
  *
  * 1. Its surroundings. A tar that knows better comes first in its path (image/plain-tar.c). Where the outer container lacks
  *    CAP_SYS_RESOURCE, CRIU may not ask the kernel for the resource limits of a process with another uid (image/foreign-rlimits.c).
@@ -7,6 +7,7 @@
  *    anew for each of these questions. Neither answer changes while the outer container lives: they are kept, by question.
  * 3. A dump that is told by PAGURUS_HOLD to wait does so when CRIU is loaded (image/hold.c).
  * 4. The daemon of a lazy restore waits with patience, and dies without harm (image/lazy-pages.c).
+ * 5. Shared memory that the runtime moves by itself is left to it (image/shared.c).
  *
  * usage: criu ARGUMENTS of CRIU
  *
@@ -29,7 +30,7 @@ static const char program[] = "/usr/sbin/criu";
 static const char shims[] = "/usr/lib/pagurus/";
 
 /* rpc.proto, criu_req_type; the type is the first field of a request: number 1, a varint. */
-enum { TYPE_FIELD = 0x08, DUMP = 1, FEATURE_CHECK = 9, VERSION = 10 };
+enum { TYPE_FIELD = 0x08, DUMP = 1, RESTORE = 2, FEATURE_CHECK = 9, VERSION = 10 };
 enum { LONGEST_QUESTION = 32, LONGEST_ANSWER = 4096 };
 
 static void preload(const char *shim)
@@ -123,7 +124,7 @@ int main(int count, char **arguments)
 	unsigned char request[LONGEST_QUESTION];
 	const char *path = getenv("PATH");
 	char first[4096];
-	int hold = 0;
+	int hold = 0, restore = 0;
 
 	if (snprintf(first, sizeof(first), "/usr/lib/pagurus/criu:%s", path ? path : "/usr/sbin:/usr/bin:/sbin:/bin") <
 	    (int)sizeof(first))
@@ -139,10 +140,13 @@ int main(int count, char **arguments)
 			if (length <= (ssize_t)sizeof(request) && (request[1] == VERSION || request[1] == FEATURE_CHECK))
 				answer(arguments, socket, request, length);
 			hold = request[1] == DUMP;
+			restore = request[1] == RESTORE;
 		}
 	}
 	if (count > 1 && strcmp(arguments[1], "lazy-pages") == 0)
 		preload("lazy-pages.so");
+	if ((hold && getenv("PAGURUS_SPARED")) || (restore && getenv("PAGURUS_PLACED")))
+		preload("shared.so");
 	if (hold && getenv("PAGURUS_HOLD"))
 		preload("hold.so");
 	else

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -58,6 +59,27 @@ public record CheckpointDirectory(Path images, Path work) {
    */
   public PagemapFile pagemap(int pid) throws IOException {
     return PagemapFile.read(pagemapFile(pid));
+  }
+
+  /**
+   * The pages of a segment of shared memory, if it was dumped as one; addresses begin at 0.
+   *
+   * @param id the segment's inode number when it was dumped
+   * @throws CriuFormatException when the file is corrupt
+   */
+  public Optional<PagemapFile> sharedMemory(long id) throws IOException {
+    Path file = sharedMemoryFile(id);
+    return Files.exists(file) ? Optional.of(PagemapFile.read(file)) : Optional.empty();
+  }
+
+  /** Takes all pages from a segment of shared memory: a restore leaves it as it finds it. */
+  public void emptySharedMemory(long id) throws IOException {
+    Path file = sharedMemoryFile(id);
+    new PagemapFile(PagemapFile.read(file).pagesId(), List.of()).write(file);
+  }
+
+  private Path sharedMemoryFile(long id) {
+    return images.resolve("pagemap-shmem-%d.img".formatted(id));
   }
 
   Path pagemapFile(int pid) {

@@ -39,7 +39,7 @@ public interface Arrival {
   void log(String suffix, long offset, InputStream lines) throws IOException;
 
   /** Makes ready what can be made ready as soon as CRIU's files are here, beside the last pages. */
-  void stage(Path images, PageSupply pages) throws IOException;
+  void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException;
 
   /**
    * Checks that every page of the checkpoint is here, or that it may come later; the last step
@@ -81,6 +81,17 @@ public interface Arrival {
 
   /** Undoes everything; may be called in any state before {@link #settle} has returned. */
   void abandon();
+
+  /** Shared memory for the restored processes, in place before they are. */
+  interface SegmentSupply {
+    /**
+     * Whether all of these pages of a segment are here; {@code inode} is its number at the source.
+     */
+    boolean holds(long inode, long address, long pages);
+
+    /** Where a segment that is here opens, for writing too. */
+    Path path(long inode);
+  }
 
   /** Pages for the restored processes. */
   interface PageSupply {

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A service that may leave this engine. Used by one migration, which owns the service meanwhile.
@@ -71,9 +72,11 @@ public interface Departure {
   /**
    * Lets CRIU write everything but private memory. The tree stays frozen and whole.
    *
+   * @param spared inode numbers of shared memory whose contents are left out too; CRIU lists their
+   *     pages
    * @throws io.pagurus.model.MigrationException DUMP_FAILED with CRIU's own words
    */
-  Dump dump();
+  Dump dump(Set<Long> spared);
 
   /** Removes the frozen service for good, with what only it used. */
   void retire();
@@ -82,9 +85,13 @@ public interface Departure {
    * What CRIU wrote.
    *
    * @param lazyPages runs of pages that CRIU left out, by pid in the container
+   * @param sharedPages what the spared segments consist of, by inode number
    * @param statistics CRIU's own, with its names
    */
-  record Dump(Map<Integer, List<PageRun>> lazyPages, Map<String, Long> statistics) {}
+  record Dump(
+      Map<Integer, List<PageRun>> lazyPages,
+      Map<Long, List<PageRun>> sharedPages,
+      Map<String, Long> statistics) {}
 
   /** A run of pages; address in bytes. */
   record PageRun(long address, long pages) {}

@@ -15,6 +15,7 @@ import io.pagurus.policy.Policy;
 import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ArtifactSink;
 import io.pagurus.transfer.PageStore;
+import io.pagurus.transfer.SegmentStore;
 import io.pagurus.transfer.StreamSink;
 import java.io.IOException;
 import java.io.InputStream;
@@ -64,6 +65,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private volatile Message.ServicePlan plan;
   private volatile MigrationException stopped;
   private volatile PageStore pages;
+  private volatile SegmentStore segments;
   private volatile boolean follow;
 
   /**
@@ -111,6 +113,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
    */
   void openPages(Optional<PageStore.Wanted> source) throws IOException {
     follow = source.isPresent();
+    segments = new SegmentStore(grown(plan.memoryBytes(), MEMORY_SLACK_BYTES));
     pages =
         new PageStore(
             staging,
@@ -148,7 +151,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
       case ROOTFS -> tree(arrival.rootfs());
       case VOLUME -> tree(arrival.volume(begin.name()));
       case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), atMost(plan.logBytes(), in)));
-      case MEMORY -> new MemorySink(pages);
+      case MEMORY -> begin.name().isEmpty() ? new MemorySink(pages) : segment(begin.name());
       case PROBE -> new ProbeSink();
       case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
     };
@@ -163,6 +166,14 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
 
   private InputStream atMost(long announced, InputStream in) {
     return new Bounded(in, announced, grown(announced, filesSlackBytes));
+  }
+
+  private ArtifactSink segment(String name) {
+    try {
+      return new SegmentSink(segments.open(name));
+    } catch (IOException e) {
+      throw new MigrationException(NO_ROOM, e.getMessage() + ".", e);
+    }
   }
 
   private ArtifactSink onDisk(String name, StreamSink.Consumer consumer) {
@@ -223,7 +234,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     TreeReceiver.receive(in, partial, Limits.data(Long.MAX_VALUE, MAX_CHECKPOINT_FILES));
     Path images = staging.resolve("checkpoint");
     Files.move(partial, images, StandardCopyOption.ATOMIC_MOVE);
-    arrival.stage(images, this);
+    arrival.stage(images, this, segments);
   }
 
   /**
@@ -298,6 +309,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   public void close() throws IOException {
     if (pages != null) {
       pages.close();
+      segments.close();
     }
   }
 
@@ -392,6 +404,19 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     public void abandon() {
       sink.abandon();
     }
+  }
+
+  private record SegmentSink(SegmentStore.Sink segment) implements ArtifactSink {
+    @Override
+    public void accept(byte[] bytes, int length) throws IOException {
+      segment.accept(bytes, length);
+    }
+
+    @Override
+    public void finish() {}
+
+    @Override
+    public void abandon() {}
   }
 
   private record MemorySink(PageStore pages) implements ArtifactSink {

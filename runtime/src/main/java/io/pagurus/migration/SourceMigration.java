@@ -79,6 +79,7 @@ final class SourceMigration {
   private final Standing standing = new Standing();
   private final Bandwidth bandwidth;
   private final MemoryTransfer memory;
+  private final SharedMemoryTransfer shared;
 
   /** Known from the commit on. */
   private Optional<WayBack> way = Optional.empty();
@@ -98,6 +99,7 @@ final class SourceMigration {
     this.here = here;
     this.progress = progress;
     this.memory = new MemoryTransfer(request, service, standing, progress, tally);
+    this.shared = new SharedMemoryTransfer(request, service, standing, progress, tally);
     this.bandwidth =
         request.bandwidthBytesPerSecond().map(Bandwidth::of).orElseGet(Bandwidth::unlimited);
   }
@@ -107,6 +109,7 @@ final class SourceMigration {
     standing.enter();
     Path staging = here.staging().resolve(id);
     try (memory;
+        shared;
         var _ = deadline()) {
       return run(staging);
     } finally {
@@ -134,7 +137,9 @@ final class SourceMigration {
           memory.choose(foresee(peer, plan, verdict, second));
           awaitPrepared(peer);
           sendStable(second);
+          shared.preCopy(first, peer.features());
           memory.preCopy(first);
+          shared.lastRound(first);
           // From here on the service stands still. Any failure before the commit thaws it.
           freeze(staging);
           dumpAndSend(first, second, staging);
@@ -295,12 +300,13 @@ final class SourceMigration {
     progress.enter(Phase.DUMP, "Dumping and sending the frozen service.");
     Path images = staging.resolve("checkpoint");
     Set<String> always = memory.openFrozen();
+    Set<Long> spared = shared.openFrozen();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       Future<Departure.Dump> dumping =
           threads.submit(
               () -> {
                 long begun = System.nanoTime();
-                Departure.Dump dump = service.dump();
+                Departure.Dump dump = service.dump(spared);
                 tally.took(Phase.DUMP, begun);
                 tally.part("dump", begun);
                 return dump;
@@ -337,6 +343,7 @@ final class SourceMigration {
       ArtifactSender sender, Path images, Future<Departure.Dump> dumping, Set<String> always)
       throws IOException {
     List<Sent> parts = new ArrayList<>(files.pass(sender, service.files(), always));
+    parts.addAll(shared.sendFrozen(sender, dumping));
     Reading.join(dumping);
     parts.add(FileSender.directory(sender, Kind.CHECKPOINT, images));
     parts.addAll(files.logs(sender, service.logs()));

@@ -14,6 +14,8 @@ import java.util.Set;
  * @param stagingAvailableBytes room on the staging tmpfs, bytes
  * @param diskAvailableBytes room for images, volumes and rootfs changes, bytes
  * @param lazyPages whether the lazy restore path works there
+ * @param sharedMemory whether shared memory may come as artifacts of its own; not from runtimes
+ *     before this was added
  */
 public record Features(
     String architecture,
@@ -22,4 +24,5 @@ public record Features(
     @JsonProperty("memory_available_bytes") long memoryAvailableBytes,
     @JsonProperty("staging_available_bytes") long stagingAvailableBytes,
     @JsonProperty("disk_available_bytes") long diskAvailableBytes,
-    @JsonProperty("lazy_pages") boolean lazyPages) {}
+    @JsonProperty("lazy_pages") boolean lazyPages,
+    @JsonProperty("shared_memory") boolean sharedMemory) {}

@@ -66,7 +66,7 @@ public final class MemorySender implements AutoCloseable {
    *
    * @param processes by pid in the container
    */
-  public void sendLive(Artifact artifact, Map<Integer, ProcessMemory> processes, Pace pace)
+  public void sendLive(Artifact artifact, Map<Integer, ? extends PagedMemory> processes, Pace pace)
       throws IOException {
     send(artifact, processes, true, pace);
   }
@@ -76,7 +76,7 @@ public final class MemorySender implements AutoCloseable {
    *
    * @param pages must be there
    */
-  public void sendLive(Artifact artifact, ProcessMemory process, PageRun pages) throws IOException {
+  public void sendLive(Artifact artifact, PagedMemory process, PageRun pages) throws IOException {
     Writer writer = new Writer(artifact, true);
     sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
     writer.send(process, pages.address(), pages.pages());
@@ -89,7 +89,7 @@ public final class MemorySender implements AutoCloseable {
    * @param processes by pid in the container
    * @throws IOException also when a page that is there can't be read
    */
-  public void sendFrozen(Artifact artifact, Map<Integer, ProcessMemory> processes)
+  public void sendFrozen(Artifact artifact, Map<Integer, ? extends PagedMemory> processes)
       throws IOException {
     send(artifact, processes, false, Pace.FULL);
   }
@@ -102,20 +102,21 @@ public final class MemorySender implements AutoCloseable {
    * @param late once true, stays true
    */
   public void sendUntil(
-      Artifact artifact, Map<Integer, ProcessMemory> processes, BooleanSupplier late)
+      Artifact artifact, Map<Integer, ? extends PagedMemory> processes, BooleanSupplier late)
       throws IOException {
     Writer writer = new Writer(artifact, false, Pace.FULL, late);
     send(writer, processes);
   }
 
   private void send(
-      Artifact artifact, Map<Integer, ProcessMemory> processes, boolean live, Pace pace)
+      Artifact artifact, Map<Integer, ? extends PagedMemory> processes, boolean live, Pace pace)
       throws IOException {
     send(new Writer(artifact, live, pace, () -> false), processes);
   }
 
-  private void send(Writer writer, Map<Integer, ProcessMemory> processes) throws IOException {
-    for (ProcessMemory process : processes.values()) {
+  private void send(Writer writer, Map<Integer, ? extends PagedMemory> processes)
+      throws IOException {
+    for (PagedMemory process : processes.values()) {
       sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
       for (PresentPages.Run run : present(process, writer.live)) {
         writer.send(process, run.address(), run.pages());
@@ -153,7 +154,7 @@ public final class MemorySender implements AutoCloseable {
    * @throws MigrationException DUMP_FAILED for a process that was not there at the freeze
    */
   public void sendFrozen(
-      Artifact artifact, Map<Integer, ProcessMemory> processes, List<MissingPages.Run> runs)
+      Artifact artifact, Map<Integer, ? extends PagedMemory> processes, List<MissingPages.Run> runs)
       throws IOException {
     Writer writer = new Writer(artifact, false);
     for (MissingPages.Run run : runs) {
@@ -163,8 +164,8 @@ public final class MemorySender implements AutoCloseable {
     writer.flush();
   }
 
-  private static ProcessMemory frozen(Map<Integer, ProcessMemory> processes, int pid) {
-    ProcessMemory process = processes.get(pid);
+  private static PagedMemory frozen(Map<Integer, ? extends PagedMemory> processes, int pid) {
+    PagedMemory process = processes.get(pid);
     if (process == null) {
       throw new MigrationException(
           DUMP_FAILED,
@@ -173,7 +174,7 @@ public final class MemorySender implements AutoCloseable {
     return process;
   }
 
-  private static List<PresentPages.Run> present(ProcessMemory process, boolean live)
+  private static List<PresentPages.Run> present(PagedMemory process, boolean live)
       throws IOException {
     try {
       return process.present();
@@ -205,11 +206,13 @@ public final class MemorySender implements AutoCloseable {
    * @param wanted runs by pid in the container
    */
   public void sendMissing(
-      Artifact artifact, Map<Integer, ProcessMemory> processes, Map<Integer, List<PageRun>> wanted)
+      Artifact artifact,
+      Map<Integer, ? extends PagedMemory> processes,
+      Map<Integer, List<PageRun>> wanted)
       throws IOException {
     Writer writer = new Writer(artifact, false);
     for (Map.Entry<Integer, List<PageRun>> entry : wanted.entrySet()) {
-      ProcessMemory process = frozen(processes, entry.getKey());
+      PagedMemory process = frozen(processes, entry.getKey());
       SentPages marks = sent.computeIfAbsent(entry.getKey(), pid -> new SentPages(digests));
       for (PageRun run : entry.getValue()) {
         for (PageRun lacking : marks.lacking(run)) {
@@ -256,7 +259,7 @@ public final class MemorySender implements AutoCloseable {
       this.late = late;
     }
 
-    void send(ProcessMemory process, long address, long pages) throws IOException {
+    void send(PagedMemory process, long address, long pages) throws IOException {
       long at = address;
       long left = pages;
       while (left > 0 && !(late.getAsBoolean() && digests.none())) {

@@ -20,7 +20,7 @@ import java.util.List;
  * skips holes, where reading the file itself costs 8 bytes per page of address space, and runtimes
  * such as the JVM or Go reserve hundreds of GiB that they never touch. Older kernels: the file.
  */
-final class PresentPages implements AutoCloseable {
+public final class PresentPages implements AutoCloseable {
   private static final int PAGE = ProcessMemory.PAGE_BYTES;
 
   // include/uapi/linux/fs.h: _IOWR('f', 16, struct pm_scan_arg)
@@ -76,7 +76,7 @@ final class PresentPages implements AutoCloseable {
   private final boolean scan;
 
   /** A run of pages. */
-  record Run(long address, long pages) {
+  public record Run(long address, long pages) {
     long end() {
       return address + pages * PAGE;
     }

@@ -24,7 +24,7 @@ import java.util.function.Predicate;
  * is frozen. These are the pages that CRIU leaves out of a lazy dump ({@code
  * vma_entry_can_be_lazy}, criu/include/vma.h); everything else is in CRIU's own images.
  */
-public final class ProcessMemory implements AutoCloseable {
+public final class ProcessMemory implements PagedMemory, AutoCloseable {
   /** Bytes per page; CRIU's page-server protocol and images count in these. */
   public static final int PAGE_BYTES = 4096;
 
@@ -117,8 +117,8 @@ public final class ProcessMemory implements AutoCloseable {
     }
   }
 
-  /** The pid in CRIU's images. */
-  int imagePid() {
+  @Override
+  public int imagePid() {
     return imagePid;
   }
 
@@ -142,7 +142,8 @@ public final class ProcessMemory implements AutoCloseable {
   }
 
   /** Runs of pages that hold something, in address order. */
-  List<PresentPages.Run> present() throws IOException {
+  @Override
+  public List<PresentPages.Run> present() throws IOException {
     return present(Mapping::travelsAsPages);
   }
 
@@ -164,12 +165,8 @@ public final class ProcessMemory implements AutoCloseable {
     return runs;
   }
 
-  /**
-   * Reads pages.
-   *
-   * @return bytes read, less than asked where a mapping has vanished meanwhile
-   */
-  int read(long address, ByteBuffer into) {
+  @Override
+  public int read(long address, ByteBuffer into) {
     int total = 0;
     try {
       while (into.hasRemaining()) {

@@ -243,7 +243,7 @@ public final class FakeEngine implements ContainerEngine {
 
   @Override
   public Features features() {
-    return new Features("x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, diskAvailable, true);
+    return new Features("x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, diskAvailable, true, true);
   }
 
   @Override
@@ -469,7 +469,7 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
-    public Dump dump() {
+    public Dump dump(Set<Long> spared) {
       reached(Step.DUMP);
       require(copy.life == Life.FROZEN, "Dump of " + copy);
       try {
@@ -479,7 +479,7 @@ public final class FakeEngine implements ContainerEngine {
         throw new UncheckedIOException(e);
       }
       return new Dump(
-          Map.of(1, List.of(new PageRun(stackPage(), 1))), Map.of("frozen_time", 1234L));
+          Map.of(1, List.of(new PageRun(stackPage(), 1))), Map.of(), Map.of("frozen_time", 1234L));
     }
 
     @Override
@@ -567,7 +567,7 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
-    public void stage(Path images, PageSupply supply) throws IOException {
+    public void stage(Path images, PageSupply supply, SegmentSupply segments) throws IOException {
       enter();
       try {
         reached(Step.STAGE);

@@ -123,7 +123,7 @@ final class DestinationMigrationTest {
         1,
         List.of(),
         Set.of(),
-        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true));
+        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true));
   }
 
   private static Stream<Message> messages() {

@@ -73,7 +73,7 @@ final class IntakeTest {
         1,
         List.of(),
         Set.of(),
-        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true));
+        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true));
   }
 
   /** Sends a file of this size to the rootfs. */

@@ -4,12 +4,14 @@ import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A page store at the other end of a real connection. */
+/** A page store and a segment store at the other end of a real connection. */
 final class Received implements AutoCloseable {
   private final PageStore store;
+  private final SegmentStore segments = new SegmentStore(1L << 30);
   private final SocketPair sockets;
   private final ArtifactSender sender;
 
@@ -23,7 +25,8 @@ final class Received implements AutoCloseable {
             Bandwidth.unlimited(),
             new AtomicInteger(),
             bytes -> {});
-    var receiver = new ArtifactReceiver(sockets.accepted(), new Memory(store), bytes -> {});
+    var receiver =
+        new ArtifactReceiver(sockets.accepted(), new Memory(store, segments), bytes -> {});
     Thread.ofVirtual()
         .start(
             () -> {
@@ -39,23 +42,38 @@ final class Received implements AutoCloseable {
     return store;
   }
 
-  /** Sends one artifact and waits until it has been applied. */
-  void send(ArtifactSender.Body body) {
-    sender.awaitReceived(sender.send(Kind.MEMORY, "", body));
+  SegmentStore segments() {
+    return segments;
   }
 
-  private record Memory(PageStore store) implements ArtifactReceiver.Stage, ArtifactSink {
+  /** Sends one artifact and waits until it has been applied. */
+  void send(ArtifactSender.Body body) {
+    send("", body);
+  }
+
+  void send(String name, ArtifactSender.Body body) {
+    sender.awaitReceived(sender.send(Kind.MEMORY, name, body));
+  }
+
+  private record Memory(PageStore store, SegmentStore segments) implements ArtifactReceiver.Stage {
     @Override
     public ArtifactSink open(Message.ArtifactBegin begin) {
-      return this;
+      try {
+        return new Chunks(begin.name().isEmpty() ? store::accept : segments.open(begin.name()));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
     }
 
     @Override
     public void received(int number, String digest) {}
+  }
+
+  private record Chunks(SegmentStore.Sink target) implements ArtifactSink {
 
     @Override
     public void accept(byte[] bytes, int length) throws IOException {
-      store.accept(bytes, length);
+      target.accept(bytes, length);
     }
 
     @Override
@@ -70,5 +88,6 @@ final class Received implements AutoCloseable {
     sender.close();
     sockets.close();
     store.close();
+    segments.close();
   }
 }

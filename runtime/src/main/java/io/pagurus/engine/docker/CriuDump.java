@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -41,6 +42,7 @@ final class CriuDump implements AutoCloseable {
   private static final String RUNC_ROOT = "/run/docker/runtime-runc/moby";
   private static final String PAGE_SERVER = "--page-server";
   private static final String HOLD = "PAGURUS_HOLD";
+  private static final String SPARED = "PAGURUS_SPARED";
   private static final int WAITS = 'w';
   private static final int DUMPED = 0;
   private static final Duration LIMIT = Duration.ofMinutes(2);
@@ -128,6 +130,7 @@ final class CriuDump implements AutoCloseable {
             .redirectErrorStream(true)
             .redirectOutput(work.resolve("runc.out").toFile());
     runc.environment().put(HOLD, work.toString());
+    runc.environment().put(SPARED, SparedMemory.list(images).toString());
     return runc.start();
   }
 
@@ -137,6 +140,11 @@ final class CriuDump implements AutoCloseable {
 
   Path work() {
     return work;
+  }
+
+  /** Names shared memory that CRIU is to leave out (image/shared.c); before {@link #run}. */
+  void spare(Set<Long> inodes) throws IOException {
+    SparedMemory.write(images, inodes);
   }
 
   /**

@@ -58,6 +58,7 @@ final class DockerArrival implements Arrival {
   private ContainerLog oldLog;
   private HeldStart start;
   private RestoreMemory memory = RestoreMemory.NONE;
+  private SparedMemory shared;
 
   DockerArrival(
       EngineApi api,
@@ -203,13 +204,15 @@ final class DockerArrival implements Arrival {
   }
 
   @Override
-  public void stage(Path images, PageSupply pages) throws IOException {
+  public void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException {
+    shared = SparedMemory.read(images, work, segments);
     memory = RestoreMemory.start(images, work, pages);
   }
 
   @Override
   public void verify() {
     memory.verify();
+    shared.verify();
   }
 
   @Override

@@ -280,8 +280,9 @@ final class DockerDeparture implements Departure {
   }
 
   @Override
-  public Dump dump() {
+  public Dump dump(Set<Long> spared) {
     try {
+      dump.spare(spared);
       dump.run();
       CheckpointDirectory checkpoint = new CheckpointDirectory(dump.images(), dump.work());
       Map<Integer, List<PageRun>> lazy = new TreeMap<>();
@@ -294,7 +295,16 @@ final class DockerDeparture implements Departure {
         }
         lazy.put(pid, runs);
       }
-      return new Dump(lazy, checkpoint.dumpStatistics());
+      Map<Long, List<PageRun>> shared = new TreeMap<>();
+      for (long segment : spared) {
+        shared.put(
+            segment,
+            checkpoint.sharedMemory(segment).stream()
+                .flatMap(pagemap -> pagemap.entries().stream())
+                .map(entry -> new PageRun(entry.address(), entry.pages()))
+                .toList());
+      }
+      return new Dump(lazy, shared, checkpoint.dumpStatistics());
     } catch (IOException e) {
       throw new MigrationException(
           DUMP_FAILED, "Cannot read what CRIU dumped: %s.".formatted(e.getMessage()), e);

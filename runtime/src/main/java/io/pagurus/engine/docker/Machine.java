@@ -53,7 +53,8 @@ public final class Machine {
         memoryAvailable(),
         usable(staging),
         usable(DockerEngine.DATA_ROOT),
-        largePipes() && userfaultfd());
+        largePipes() && userfaultfd(),
+        true);
   }
 
   /** Asked once: the probe starts a process. */

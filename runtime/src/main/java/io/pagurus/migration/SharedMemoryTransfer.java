@@ -1,0 +1,160 @@
+package io.pagurus.migration;
+
+import io.pagurus.engine.Departure;
+import io.pagurus.model.MigrationRequest;
+import io.pagurus.model.Phase;
+import io.pagurus.protocol.Features;
+import io.pagurus.protocol.Message.ArtifactBegin.Kind;
+import io.pagurus.transfer.ArtifactSender;
+import io.pagurus.transfer.ArtifactSender.Sent;
+import io.pagurus.transfer.MemorySender;
+import io.pagurus.transfer.Pace;
+import io.pagurus.transfer.SharedSegment;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Future;
+
+/**
+ * The shared memory of a service on its way, one artifact per segment and round; what CRIU finds of
+ * it while the service stands still, it leaves out.
+ */
+final class SharedMemoryTransfer implements AutoCloseable {
+  /** Digests of 4 GiB of memory for each segment; they take room for what it really has. */
+  private static final long DIGEST_BYTES = 16L << 20;
+
+  private final Departure service;
+  private final Standing standing;
+  private final Progress progress;
+  private final Tally tally;
+  private final Rounds rounds;
+  private final boolean inRounds;
+  private boolean wanted;
+  private final Map<Long, MemorySender> senders = new HashMap<>();
+  private Map<Long, SharedSegment> frozen = Map.of();
+
+  SharedMemoryTransfer(
+      MigrationRequest request,
+      Departure service,
+      Standing standing,
+      Progress progress,
+      Tally tally) {
+    this.inRounds =
+        switch (request.strategy()) {
+          case STOP_AND_COPY -> false;
+          case PRE_COPY, POST_COPY -> true;
+        };
+    this.service = service;
+    this.standing = standing;
+    this.progress = progress;
+    this.tally = tally;
+    this.rounds = Rounds.of(request);
+  }
+
+  /**
+   * In rounds, while the service runs on; the freeze then sends what changed since.
+   *
+   * @param there what the destination offers
+   */
+  void preCopy(ArtifactSender sender, Features there) {
+    wanted = there.sharedMemory();
+    if (!wanted || !inRounds) {
+      return;
+    }
+    long since = System.nanoTime();
+    progress.enter(Phase.PRE_COPY, "Sending shared memory while the service runs.");
+    do {
+      round(sender);
+    } while (another());
+    tally.took(Phase.PRE_COPY, since);
+  }
+
+  private boolean another() {
+    return !senders.isEmpty() && !standing.hurried() && rounds.advice() == Rounds.Advice.ANOTHER;
+  }
+
+  /** Once more: private memory has been on its way in between. */
+  void lastRound(ArtifactSender sender) {
+    if (senders.isEmpty() || standing.hurried()) {
+      return;
+    }
+    long since = System.nanoTime();
+    round(sender);
+    tally.took(Phase.PRE_COPY, since);
+  }
+
+  private void round(ArtifactSender sender) {
+    long begun = System.nanoTime();
+    Map<Long, SharedSegment> live = Reading.attempt(this::segments);
+    try {
+      long bytes = 0;
+      for (SharedSegment segment : live.values()) {
+        Sent sent =
+            sender.send(
+                Kind.MEMORY,
+                segment.artifactName(),
+                artifact -> sender(segment).sendLive(artifact, segment.alone(), Pace.FULL));
+        tally.received(sender, sent);
+        bytes += sent.bytes();
+        standing.check();
+      }
+      rounds.add(bytes, System.nanoTime() - begun);
+    } finally {
+      live.values().forEach(SharedSegment::close);
+    }
+  }
+
+  private Map<Long, SharedSegment> segments() throws IOException {
+    return SharedSegment.open(service.processes().values());
+  }
+
+  private MemorySender sender(SharedSegment segment) {
+    return senders.computeIfAbsent(segment.inode(), inode -> MemorySender.inRounds(DIGEST_BYTES));
+  }
+
+  /**
+   * Opens the segments of the frozen service.
+   *
+   * @return inode numbers of those that {@link #sendFrozen} will send
+   */
+  Set<Long> openFrozen() {
+    if (wanted) {
+      frozen = Reading.attempt(this::segments);
+    }
+    return frozen.keySet();
+  }
+
+  /** Sends what of them the destination lacks, and then what only CRIU's page maps name. */
+  List<Sent> sendFrozen(ArtifactSender sender, Future<Departure.Dump> dumping) {
+    List<Sent> parts = new ArrayList<>();
+    for (SharedSegment segment : frozen.values()) {
+      parts.add(
+          sender.send(
+              Kind.MEMORY,
+              segment.artifactName(),
+              artifact -> sender(segment).sendFrozen(artifact, segment.alone())));
+    }
+    Map<Long, List<Departure.PageRun>> listed = Reading.join(dumping).sharedPages();
+    for (SharedSegment segment : frozen.values()) {
+      Map<Integer, List<Departure.PageRun>> runs =
+          SharedSegment.alone(listed.getOrDefault(segment.inode(), List.of()));
+      if (!sender(segment).covers(runs)) {
+        parts.add(
+            sender.send(
+                Kind.MEMORY,
+                segment.artifactName(),
+                artifact -> sender(segment).sendMissing(artifact, segment.alone(), runs)));
+      }
+    }
+    return parts;
+  }
+
+  @Override
+  public void close() {
+    frozen.values().forEach(SharedSegment::close);
+    senders.values().forEach(MemorySender::close);
+  }
+}
