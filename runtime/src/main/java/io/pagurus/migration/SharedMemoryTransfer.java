@@ -3,6 +3,7 @@ package io.pagurus.migration;
 import io.pagurus.engine.Departure;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Strategy;
 import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
@@ -31,7 +32,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
   private final Progress progress;
   private final Tally tally;
   private final Rounds rounds;
-  private final boolean inRounds;
+  private boolean inRounds;
   private boolean wanted;
   private final Map<Long, MemorySender> senders = new HashMap<>();
   private Map<Long, SharedSegment> frozen = Map.of();
@@ -42,11 +43,6 @@ final class SharedMemoryTransfer implements AutoCloseable {
       Standing standing,
       Progress progress,
       Tally tally) {
-    this.inRounds =
-        switch (request.strategy()) {
-          case STOP_AND_COPY -> false;
-          case PRE_COPY, POST_COPY -> true;
-        };
     this.service = service;
     this.standing = standing;
     this.progress = progress;
@@ -55,12 +51,18 @@ final class SharedMemoryTransfer implements AutoCloseable {
   }
 
   /**
-   * In rounds, while the service runs on; the freeze then sends what changed since.
+   * Settles when it travels; before any of it does.
    *
    * @param there what the destination offers
    */
-  void preCopy(ArtifactSender sender, Features there) {
+  void choose(Strategy strategy, Features there) {
     wanted = there.sharedMemory();
+    // A restore needs all of it: there is nothing that could follow.
+    inRounds = strategy != Strategy.STOP_AND_COPY;
+  }
+
+  /** In rounds, while the service runs on; the freeze then sends what changed since. */
+  void preCopy(ArtifactSender sender) {
     if (!wanted || !inRounds) {
       return;
     }

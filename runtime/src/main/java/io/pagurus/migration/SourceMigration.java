@@ -134,10 +134,12 @@ final class SourceMigration {
         try (ArtifactSender first = openBulk(peer);
             ArtifactSender second = openBulk(peer)) {
           prepare(peer, plan, verdict, first);
-          memory.choose(foresee(peer, plan, verdict, second));
+          Strategy chosen = foresee(peer, plan, verdict, second);
+          memory.choose(chosen);
+          shared.choose(chosen, peer.features());
           awaitPrepared(peer);
           sendStable(second);
-          shared.preCopy(first, peer.features());
+          shared.preCopy(first);
           memory.preCopy(first);
           shared.lastRound(first);
           // From here on the service stands still. Any failure before the commit thaws it.
