@@ -17,7 +17,7 @@ def contents(segment, page, version):
     if version == 0:
         return bytes(PAGE)
     of = struct.pack("<16sIII", seed, segment, page, version % 8 if version % 2 == 0 else version)
-    return struct.pack("<QQ", version, page) + hashlib.shake_128(of).digest(32) * 127 + bytes(16)
+    return struct.pack("<QQ", version, page) + hashlib.shake_128(of).digest(4080)
 
 
 class Segment:
