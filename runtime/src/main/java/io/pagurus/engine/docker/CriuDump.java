@@ -12,17 +12,12 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,14 +34,14 @@ import org.slf4j.LoggerFactory;
 final class CriuDump implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(CriuDump.class);
 
-  private static final String RUNC_ROOT = "/run/docker/runtime-runc/moby";
-  private static final String PAGE_SERVER = "--page-server";
+  static final String RUNC_ROOT = "/run/docker/runtime-runc/moby";
+  static final String PAGE_SERVER = "--page-server";
   private static final String HOLD = "PAGURUS_HOLD";
   private static final String SPARED = "PAGURUS_SPARED";
   private static final int WAITS = 'w';
   private static final int DUMPED = 0;
-  private static final Duration LIMIT = Duration.ofMinutes(2);
-  private static final Duration END_LIMIT = Duration.ofSeconds(10);
+  static final Duration LIMIT = Duration.ofMinutes(2);
+  static final Duration END_LIMIT = Duration.ofSeconds(10);
 
   private final Path images;
   private final Path work;
@@ -221,7 +216,7 @@ final class CriuDump implements AutoCloseable {
   }
 
   /** Also returns when the dump ends by itself, as one does that was still waiting for its go. */
-  private static void endPageServer(int port, Duration limit, ProcessHandle dump)
+  static void endPageServer(int port, Duration limit, ProcessHandle dump)
       throws IOException, InterruptedException {
     InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
     long deadline = System.nanoTime() + limit.toNanos();
@@ -236,107 +231,6 @@ final class CriuDump implements AutoCloseable {
         }
         TimeUnit.MICROSECONDS.sleep(200);
       }
-    }
-  }
-
-  /**
-   * Ends the dumps that a runtime left behind when it was killed. CRIU holds the processes until
-   * somebody has connected to it: only afterwards can their container be thawed. To kill it would
-   * leave its code in them.
-   *
-   * @param processes among which to look
-   */
-  static void sweep(Stream<ProcessHandle> processes) {
-    processes.filter(CriuDump::isDump).forEach(CriuDump::endLeftover);
-  }
-
-  /**
-   * Ends restores that wait for pages which died with the runtime that held them: a keeper without
-   * its daemon (image/lazy-pages.c) says so. The engine then gives up the start that it holds.
-   */
-  static void sweepRestores(Stream<ProcessHandle> processes) {
-    List<ProcessHandle> ours = processes.filter(CriuDump::isOfOurNamespace).toList();
-    boolean stuck =
-        ours.stream()
-            .filter(process -> name(process).equals("lazy-keeper"))
-            .anyMatch(
-                keeper -> keeper.parent().map(CriuDump::name).filter("criu"::equals).isEmpty());
-    if (stuck) {
-      ours.stream()
-          .filter(process -> commandLine(process).startsWith("criu: restore"))
-          .forEach(ProcessHandle::destroyForcibly);
-    }
-  }
-
-  /** See proc_pid_comm(5). */
-  private static String name(ProcessHandle process) {
-    return read(process, "comm").strip();
-  }
-
-  private static String commandLine(ProcessHandle process) {
-    return read(process, "cmdline");
-  }
-
-  private static String read(ProcessHandle process, String file) {
-    try {
-      return Files.readString(
-          Path.of("/proc/%d/%s".formatted(process.pid(), file)), StandardCharsets.ISO_8859_1);
-    } catch (IOException e) {
-      return ""; // it has ended
-    }
-  }
-
-  /**
-   * Ends daemons whose pages died with the runtime that held them. Only once the container is gone:
-   * without its daemon it would read zeros for the pages that are missing.
-   */
-  static void sweepLazyPages(Stream<ProcessHandle> processes) {
-    processes
-        .filter(process -> arguments(process).containsAll(List.of("lazy-pages", PAGE_SERVER)))
-        .filter(CriuDump::isOfOurNamespace)
-        .filter(process -> !process.parent().equals(Optional.of(ProcessHandle.current())))
-        .forEach(ProcessHandle::destroyForcibly);
-  }
-
-  private static boolean isDump(ProcessHandle process) {
-    return arguments(process).containsAll(List.of(RUNC_ROOT, "checkpoint", PAGE_SERVER))
-        && isOfOurNamespace(process);
-  }
-
-  /** A service may call its processes what it likes. */
-  private static boolean isOfOurNamespace(ProcessHandle process) {
-    try {
-      Path theirs = Path.of("/proc/%d/ns/pid".formatted(process.pid()));
-      return Files.readSymbolicLink(theirs)
-          .equals(Files.readSymbolicLink(Path.of("/proc/self/ns/pid")));
-    } catch (IOException e) {
-      return false; // it has ended
-    }
-  }
-
-  private static List<String> arguments(ProcessHandle process) {
-    return List.of(process.info().arguments().orElse(new String[0]));
-  }
-
-  private static void endLeftover(ProcessHandle process) {
-    List<String> arguments = arguments(process);
-    if (!arguments.contains(PAGE_SERVER)) {
-      return; // it has ended since it was found
-    }
-    if (arguments.getFirst().equals("-c")) {
-      // The shell before it becomes runc: nobody will open the other end of its FIFO any more.
-      process.destroyForcibly();
-      return;
-    }
-    String address = arguments.get(arguments.indexOf(PAGE_SERVER) + 1);
-    try {
-      endPageServer(Integer.parseInt(address.replaceFirst(".*:", "")), LIMIT, process);
-      process.onExit().get(END_LIMIT.toSeconds(), TimeUnit.SECONDS);
-      log.info("Ended a dump that was left behind: process {}", process.pid());
-    } catch (IOException | ExecutionException | TimeoutException e) {
-      log.error("Cannot end the dump that was left behind: process {}", process.pid(), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
   }
 

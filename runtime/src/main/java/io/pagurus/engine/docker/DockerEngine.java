@@ -378,8 +378,10 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public void sweep() {
-    CriuDump.sweep(ProcessHandle.allProcesses());
-    CriuDump.sweepRestores(ProcessHandle.allProcesses());
+    CriuLeftovers.endDumps(ProcessHandle.allProcesses());
+    if (CriuLeftovers.endRestores(ProcessHandle.allProcesses())) {
+      CriuLeftovers.unmountYards();
+    }
     try {
       CpuQuota.sweep(CpuQuota.NOTES);
     } catch (IOException e) {

@@ -68,7 +68,7 @@ final class Leftovers {
     Optional<ObjectNode> left =
         containerId.isEmpty() ? halfCreated(belongings.service()) : api.find(containerId);
     left.map(InnerContainer::of).ifPresent(found -> api.remove(found.id(), true, true));
-    CriuDump.sweepLazyPages(ProcessHandle.allProcesses());
+    CriuLeftovers.endLazyPages(ProcessHandle.allProcesses());
     belongings.volumes().forEach(volume -> attempt(() -> removeVolume(volume)));
     belongings.networks().forEach(network -> attempt(() -> api.networkRemove(network)));
   }

@@ -1,5 +1,6 @@
 package io.pagurus.engine.docker;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -19,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(30)
-class CriuDumpTest {
+class CriuLeftoversTest {
   private static final List<String> DUMP =
       List.of("--root", "/run/docker/runtime-runc/moby", "checkpoint", "--page-server");
 
@@ -72,7 +73,7 @@ class CriuDumpTest {
                     throw new AssertionError(e);
                   }
                 });
-    CriuDump.sweep(Stream.of(dump.toHandle()));
+    CriuLeftovers.endDumps(Stream.of(dump.toHandle()));
     page.join();
     assertTrue(dump.waitFor(5, TimeUnit.SECONDS));
     assertTrue(dump.exitValue() <= 1, "it ended by itself: " + dump.exitValue());
@@ -92,7 +93,7 @@ class CriuDumpTest {
                     throw new AssertionError(e);
                   }
                 });
-    CriuDump.sweep(Stream.of(dump.toHandle()));
+    CriuLeftovers.endDumps(Stream.of(dump.toHandle()));
     end.join();
     assertTrue(dump.waitFor(5, TimeUnit.SECONDS));
   }
@@ -100,15 +101,26 @@ class CriuDumpTest {
   @Test
   void shellThatWaitsForAReaderIsKilled() throws Exception {
     Process shell = start(List.of("/bin/sh", "-c", "read _", "status", "runc"), dumpArguments());
-    CriuDump.sweep(Stream.of(shell.toHandle()));
+    CriuLeftovers.endDumps(Stream.of(shell.toHandle()));
     assertTrue(shell.waitFor(5, TimeUnit.SECONDS));
   }
 
   @Test
   void otherProcessesAreLeftAlone() throws IOException {
     Process other = start(script(), List.of("checkpoint", "--page-server", "127.0.0.1:1"));
-    CriuDump.sweep(Stream.of(other.toHandle()));
+    CriuLeftovers.endDumps(Stream.of(other.toHandle()));
     assertTrue(other.isAlive());
     assertFalse(other.toHandle().info().arguments().isEmpty());
+  }
+
+  @Test
+  void onlyYardsAreUnmounted() {
+    String yard = "/dev/shm/pagurus/m-1/restore/.criu.cgyard.ju2Hqv";
+    assertEquals(
+        List.of(yard),
+        Stream.of(yard, yard + "/cpu", "/dev/shm", "/srv/x.criu.cgyard.1")
+            .flatMap(
+                point -> CriuLeftovers.yard("71 9 0:4 / " + point + " rw shared:1 - tmpfs none rw"))
+            .toList());
   }
 }

@@ -1,0 +1,171 @@
+package io.pagurus.engine.docker;
+
+import static io.pagurus.engine.docker.CriuDump.END_LIMIT;
+import static io.pagurus.engine.docker.CriuDump.LIMIT;
+import static io.pagurus.engine.docker.CriuDump.PAGE_SERVER;
+import static io.pagurus.engine.docker.CriuDump.RUNC_ROOT;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What CRIU left, or still does, after the runtime that started it was killed. */
+final class CriuLeftovers {
+  private static final Logger log = LoggerFactory.getLogger(CriuLeftovers.class);
+
+  /** Whoever waits for the runtime waits for this too. */
+  private static final Duration RESTORE_LIMIT = Duration.ofSeconds(2);
+
+  private CriuLeftovers() {}
+
+  /**
+   * Ends the dumps that a runtime left behind when it was killed. CRIU holds the processes until
+   * somebody has connected to it: only afterwards can their container be thawed. To kill it would
+   * leave its code in them.
+   *
+   * @param processes among which to look
+   */
+  static void endDumps(Stream<ProcessHandle> processes) {
+    processes.filter(CriuLeftovers::isDump).forEach(CriuLeftovers::endLeftover);
+  }
+
+  /**
+   * Ends restores that wait for pages which died with the runtime that held them: a keeper without
+   * its daemon (image/lazy-pages.c) says so. The engine then gives up the start that it holds.
+   * Other restores have all that they need: they come to their end.
+   *
+   * @return whether none is left
+   */
+  static boolean endRestores(Stream<ProcessHandle> processes) {
+    List<ProcessHandle> ours = processes.filter(CriuLeftovers::isOfOurNamespace).toList();
+    boolean stuck =
+        ours.stream()
+            .filter(process -> name(process).equals("lazy-keeper"))
+            .anyMatch(
+                keeper ->
+                    keeper.parent().map(CriuLeftovers::name).filter("criu"::equals).isEmpty());
+    List<ProcessHandle> restores =
+        ours.stream().filter(process -> commandLine(process).startsWith("criu: restore")).toList();
+    if (stuck) {
+      restores.forEach(ProcessHandle::destroyForcibly);
+    }
+    try {
+      CompletableFuture.allOf(
+              restores.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+          .get(RESTORE_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      return true;
+    } catch (ExecutionException | TimeoutException e) {
+      log.warn("A restore that was left behind does not end: {}", restores);
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  /** See proc_pid_comm(5). */
+  private static String name(ProcessHandle process) {
+    return read(process, "comm").strip();
+  }
+
+  private static String commandLine(ProcessHandle process) {
+    return read(process, "cmdline");
+  }
+
+  private static String read(ProcessHandle process, String file) {
+    try {
+      return Files.readString(
+          Path.of("/proc/%d/%s".formatted(process.pid(), file)), StandardCharsets.ISO_8859_1);
+    } catch (IOException e) {
+      return ""; // it has ended
+    }
+  }
+
+  /**
+   * Ends daemons whose pages died with the runtime that held them. Only once the container is gone:
+   * without its daemon it would read zeros for the pages that are missing.
+   */
+  static void endLazyPages(Stream<ProcessHandle> processes) {
+    processes
+        .filter(process -> arguments(process).containsAll(List.of("lazy-pages", PAGE_SERVER)))
+        .filter(CriuLeftovers::isOfOurNamespace)
+        .filter(process -> !process.parent().equals(Optional.of(ProcessHandle.current())))
+        .forEach(ProcessHandle::destroyForcibly);
+  }
+
+  private static boolean isDump(ProcessHandle process) {
+    return arguments(process).containsAll(List.of(RUNC_ROOT, "checkpoint", PAGE_SERVER))
+        && isOfOurNamespace(process);
+  }
+
+  /** A service may call its processes what it likes. */
+  private static boolean isOfOurNamespace(ProcessHandle process) {
+    try {
+      Path theirs = Path.of("/proc/%d/ns/pid".formatted(process.pid()));
+      return Files.readSymbolicLink(theirs)
+          .equals(Files.readSymbolicLink(Path.of("/proc/self/ns/pid")));
+    } catch (IOException e) {
+      return false; // it has ended
+    }
+  }
+
+  private static List<String> arguments(ProcessHandle process) {
+    return List.of(process.info().arguments().orElse(new String[0]));
+  }
+
+  private static void endLeftover(ProcessHandle process) {
+    List<String> arguments = arguments(process);
+    if (!arguments.contains(PAGE_SERVER)) {
+      return; // it has ended since it was found
+    }
+    if (arguments.getFirst().equals("-c")) {
+      // The shell before it becomes runc: nobody will open the other end of its FIFO any more.
+      process.destroyForcibly();
+      return;
+    }
+    String address = arguments.get(arguments.indexOf(PAGE_SERVER) + 1);
+    try {
+      CriuDump.endPageServer(Integer.parseInt(address.replaceFirst(".*:", "")), LIMIT, process);
+      process.onExit().get(END_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      log.info("Ended a dump that was left behind: process {}", process.pid());
+    } catch (IOException | ExecutionException | TimeoutException e) {
+      log.error("Cannot end the dump that was left behind: process {}", process.pid(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /**
+   * Unmounts the cgroup trees that a killed restore left in its working directory (criu/cgroup.c);
+   * a living one needs them. Nobody could delete that directory, and whoever tried would remove
+   * live control groups.
+   */
+  static void unmountYards() {
+    try (Stream<String> mounts = Files.lines(Path.of("/proc/self/mountinfo"))) {
+      List<String> yards = mounts.flatMap(CriuLeftovers::yard).toList();
+      for (String yard : yards) {
+        Tool.run(END_LIMIT, List.of("umount", "--lazy", yard));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot unmount what a restore left", e);
+    }
+  }
+
+  /** The mount point in a line of mountinfo, see proc_pid_mountinfo(5), if it is a yard itself. */
+  static Stream<String> yard(String line) {
+    return Stream.of(line.split(" ", -1)[4])
+        .filter(point -> point.matches(".*/\\.criu\\.cgyard\\.[^/]*"));
+  }
+}
