@@ -5,7 +5,7 @@ MVN := image/mvn -B -ntp -Dstyle.color=never
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup:
@@ -18,6 +18,10 @@ demo: image ## Move Redis and a memory service A -> B -> A, on this machine (KEE
 .PHONY: test
 test: image ## Unit tests, then the end-to-end tests on the real wrapper image
 	@$(MVN) verify
+
+.PHONY: test-faults
+test-faults: image ## Every fault at every moment of a migration, hours; FAULTS=… MOMENTS=… choose some (tests-e2e: Fault, Moment)
+	@FAULTS='$(FAULTS)' MOMENTS='$(MOMENTS)' $(MVN) test -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=FaultMatrixTest
 
 .PHONY: image
 image: setup ## Build the wrapper image pagurus/runtime:dev

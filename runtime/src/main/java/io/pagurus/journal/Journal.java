@@ -1,11 +1,15 @@
 package io.pagurus.journal;
 
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
+import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Outcome;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -16,10 +20,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -38,11 +45,22 @@ import org.slf4j.LoggerFactory;
  * and the next step replaces it. A damaged line within is left out, since whatever follows it came
  * later. A damaged last line may have been any step, and undoing the wrong one could run a service
  * twice: the whole migration is left out then, with a warning.
+ *
+ * <p>The first line of a file says in {@code format} which version of all this it is written in; a
+ * file without it is of the first. One of a later version is left alone.
  */
 public final class Journal {
   private static final Logger log = LoggerFactory.getLogger(Journal.class);
 
+  /** Raised with any change that an earlier build would misread. */
+  private static final int FORMAT = 1;
+
+  private static final String FORMAT_FIELD = "format";
   private static final String SUFFIX = ".journal";
+
+  /** One id a line: what {@link #prune} removed and must still be answered for. */
+  private static final String SETTLED = "settled";
+
   private static final int CHECKSUM_DIGITS = 8;
 
   private static final Set<StandardOpenOption> APPENDING =
@@ -80,16 +98,14 @@ public final class Journal {
     Path file = file(migration);
     boolean fresh = !Files.exists(file);
     try (FileChannel channel = FileChannel.open(file, APPENDING, OWNER_ONLY)) {
-      byte[] json = JSON.writeValueAsBytes(entry);
-      ByteBuffer line =
-          ByteBuffer.allocate(CHECKSUM_DIGITS + 1 + json.length + 1)
-              .put(checksum(json).getBytes(StandardCharsets.US_ASCII))
-              .put((byte) ' ')
-              .put(json)
-              .put((byte) '\n')
-              .flip();
-      channel.truncate(endOfLastLine(channel));
-      channel.position(channel.size());
+      long end = endOfLastLine(channel);
+      ObjectNode object = JSON.valueToTree(entry);
+      if (end == 0) {
+        object.put(FORMAT_FIELD, FORMAT);
+      }
+      ByteBuffer line = line(JSON.writeValueAsBytes(object));
+      channel.truncate(end);
+      channel.position(end);
       while (line.hasRemaining()) {
         channel.write(line);
       }
@@ -100,6 +116,15 @@ public final class Journal {
     if (fresh) {
       syncDirectory();
     }
+  }
+
+  private static ByteBuffer line(byte[] json) {
+    return ByteBuffer.allocate(CHECKSUM_DIGITS + 1 + json.length + 1)
+        .put(checksum(json).getBytes(StandardCharsets.US_ASCII))
+        .put((byte) ' ')
+        .put(json)
+        .put((byte) '\n')
+        .flip();
   }
 
   /** Where the next line belongs: behind the last newline. */
@@ -117,8 +142,7 @@ public final class Journal {
     Map<String, List<Entry>> all = new TreeMap<>();
     try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
       for (Path file : files) {
-        String name = file.getFileName().toString();
-        all.put(name.substring(0, name.length() - SUFFIX.length()), entries(file));
+        all.put(id(file), entries(file));
       }
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot read the journal in " + directory, e);
@@ -126,8 +150,12 @@ public final class Journal {
     return all;
   }
 
-  /** Where the entries of a migration are, for an operator. */
-  public Path file(String migration) {
+  private static String id(Path file) {
+    String name = file.getFileName().toString();
+    return name.substring(0, name.length() - SUFFIX.length());
+  }
+
+  private Path file(String migration) {
     return directory.resolve(migration + SUFFIX);
   }
 
@@ -135,7 +163,7 @@ public final class Journal {
   public History find(String migration) {
     Path file = file(migration);
     try {
-      return Files.exists(file) ? history(file) : new History(List.of(), false);
+      return Files.exists(file) ? history(file) : new History(List.of(), Optional.empty());
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot read the journal " + file, e);
     }
@@ -144,11 +172,16 @@ public final class Journal {
   /**
    * The entries of one migration in order.
    *
-   * @param damaged whether the last one cannot be read: nothing may be concluded then
+   * @param illegible why the last one cannot be read, in a sentence for the operator: nothing may
+   *     be concluded then
    */
-  public record History(List<Entry> entries, boolean damaged) {
+  public record History(List<Entry> entries, Optional<String> illegible) {
     public History {
       entries = List.copyOf(entries);
+    }
+
+    public boolean damaged() {
+      return illegible.isPresent();
     }
 
     public Optional<Entry> last() {
@@ -158,9 +191,7 @@ public final class Journal {
 
   private static List<Entry> entries(Path file) throws IOException {
     History history = history(file);
-    if (history.damaged()) {
-      log.warn("{} is damaged: look yourself where its service runs, then remove it", file);
-    }
+    history.illegible().ifPresent(log::warn);
     return history.entries();
   }
 
@@ -171,16 +202,50 @@ public final class Journal {
     int begin = 0;
     for (int end = 0; end < bytes.length; end++) {
       if (bytes[end] == '\n') {
-        Optional<Entry> entry = parse(Arrays.copyOfRange(bytes, begin, end));
+        byte[] line = Arrays.copyOfRange(bytes, begin, end);
+        if (begin == 0 && format(line) > FORMAT) {
+          return new History(List.of(), Optional.of(tooNew(file, format(line))));
+        }
+        Optional<Entry> entry = parse(line);
         entry.ifPresent(entries::add);
         lastIsKnown = entry.isPresent();
         begin = end + 1;
       }
     }
-    return lastIsKnown ? new History(entries, false) : new History(List.of(), true);
+    return lastIsKnown
+        ? new History(entries, Optional.empty())
+        : new History(List.of(), Optional.of(damaged(file)));
+  }
+
+  private static String tooNew(Path file, int format) {
+    return "The journal %s has format %d, and this build reads formats up to %d: start the build again that wrote it, or a later one."
+        .formatted(file, format, FORMAT);
+  }
+
+  private static String damaged(Path file) {
+    return "The journal %s is damaged. Look yourself where its service runs, then remove it."
+        .formatted(file);
+  }
+
+  private static int format(byte[] line) {
+    return json(line).map(json -> json.path(FORMAT_FIELD).asInt(1)).orElse(1);
   }
 
   private static Optional<Entry> parse(byte[] line) {
+    return json(line)
+        .flatMap(
+            json -> {
+              try {
+                return Optional.of(JSON.treeToValue(json, Entry.class));
+              } catch (IOException e) {
+                // Written by a later build.
+                return Optional.empty();
+              }
+            });
+  }
+
+  /** Empty when the checksum is wrong. */
+  private static Optional<JsonNode> json(byte[] line) {
     int begin = CHECKSUM_DIGITS + 1;
     if (line.length <= begin) {
       return Optional.empty();
@@ -191,10 +256,74 @@ public final class Journal {
       return Optional.empty();
     }
     try {
-      return Optional.of(JSON.readValue(json, Entry.class));
+      return Optional.of(JSON.readTree(json));
     } catch (IOException e) {
-      // Written by a later build.
       return Optional.empty();
+    }
+  }
+
+  /**
+   * Removes the oldest migrations that have ended. A source may still ask for one that has arrived
+   * here, and would thaw its own copy if nobody knew it: its id is kept, see {@link
+   * #settledLongAgo}.
+   *
+   * @param keep so many of the newest that have ended stay
+   * @return the ids of what was removed
+   */
+  public synchronized List<String> prune(int keep) {
+    List<String> removed = new ArrayList<>();
+    try {
+      List<Path> files = newestFirst();
+      int ended = 0;
+      for (Path file : files.size() > keep ? files : List.<Path>of()) {
+        if (history(file).last().orElse(null) instanceof Entry.Ended(MigrationStatus status)
+            && ++ended > keep) {
+          String id = id(file);
+          if (status.role() == MigrationStatus.Role.DESTINATION
+              && status.outcome().equals(Optional.of(Outcome.COMPLETED))) {
+            remember(id);
+          }
+          Files.delete(file);
+          removed.add(id);
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot prune the journal in " + directory, e);
+    }
+    return removed;
+  }
+
+  private List<Path> newestFirst() throws IOException {
+    Map<Path, FileTime> changed = new HashMap<>();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
+      for (Path file : files) {
+        changed.put(file, Files.getLastModifiedTime(file));
+      }
+    }
+    return changed.keySet().stream()
+        .sorted(Comparator.<Path, FileTime>comparing(changed::get).reversed())
+        .toList();
+  }
+
+  private void remember(String id) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(directory.resolve(SETTLED), APPENDING, OWNER_ONLY)) {
+      // Behind a line that a crash has torn.
+      channel.position(endOfLastLine(channel));
+      channel.write(ByteBuffer.wrap((id + "\n").getBytes(StandardCharsets.US_ASCII)));
+      channel.force(true);
+    }
+    syncDirectory();
+  }
+
+  /** Whether a migration to here, whose entries are gone, ended with the service running here. */
+  public synchronized boolean settledLongAgo(String id) {
+    Path file = directory.resolve(SETTLED);
+    try {
+      return Files.exists(file)
+          && Files.readAllLines(file, StandardCharsets.ISO_8859_1).contains(id);
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read " + file, e);
     }
   }
 

@@ -142,7 +142,9 @@ final class DestinationEndpoint implements PeerEndpoint {
   /** An id is used once: its token lets in whoever began it, and nobody else. */
   private synchronized void register(DestinationMigration migration) {
     Journal.History history = journal.find(migration.id());
-    if (!history.entries().isEmpty() || history.damaged()) {
+    if (!history.entries().isEmpty()
+        || history.damaged()
+        || journal.settledLongAgo(migration.id())) {
       throw new MigrationException(BUSY, "This migration has begun already.");
     }
     int most = engine.policy().concurrentMigrations();
@@ -225,6 +227,7 @@ final class DestinationEndpoint implements PeerEndpoint {
     connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), ""));
     ArtifactReceiver receiver =
         new ArtifactReceiver(connection, migration, migration.progress()::moved);
+    migration.bulkOpened(connection);
     try {
       boolean more = true;
       while (more) {
@@ -233,6 +236,8 @@ final class DestinationEndpoint implements PeerEndpoint {
     } catch (MigrationException e) {
       migration.bulkFailed(e);
       throw e;
+    } finally {
+      migration.bulkClosed(connection);
     }
   }
 }

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -77,6 +78,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   /** The page that a restored process waited for last. */
   private volatile Optional<Message.Wanted> wanted = Optional.empty();
 
+  private final Set<FrameConnection> bulk = ConcurrentHashMap.newKeySet();
   private final Intake intake;
   private State state = new State.Connected();
 
@@ -117,6 +119,20 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   /** Serves the control connection to its end, and stays until the migration has ended here. */
   void serve() {
     FrameConnection first = control;
+    try (var _ =
+        Heartbeat.start(id, () -> control, () -> Heartbeat.PATIENT, limit -> silent(first))) {
+      serve(first);
+    }
+  }
+
+  /** Nothing that a source has left half sent may wait for it for ever. */
+  private void silent(FrameConnection connection) {
+    log.warn("Migration {}: the source has fallen silent", id);
+    connection.close();
+    bulk.forEach(FrameConnection::close);
+  }
+
+  private void serve(FrameConnection first) {
     try {
       while (true) {
         step(first.receive());
@@ -496,6 +512,15 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   @Override
   public void received(int number, String digest) {
     intake.received(number, digest);
+  }
+
+  /** One more connection that brings artifacts. */
+  void bulkOpened(FrameConnection connection) {
+    bulk.add(connection);
+  }
+
+  void bulkClosed(FrameConnection connection) {
+    bulk.remove(connection);
   }
 
   /** A bulk connection broke: without its artifacts nothing can be staged. */

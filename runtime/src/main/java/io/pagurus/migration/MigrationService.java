@@ -24,6 +24,7 @@ import io.pagurus.protocol.PeerEndpoint;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,6 +47,10 @@ import org.slf4j.LoggerFactory;
 public final class MigrationService implements Migrations {
   private static final Logger log = LoggerFactory.getLogger(MigrationService.class);
   private static final SecureRandom RANDOM = new SecureRandom();
+
+  /** So many migrations that have ended are remembered. */
+  private static final int HISTORY = 200;
+
   private static final Duration CONNECT_LIMIT = Duration.ofSeconds(10);
 
   private final ContainerEngine engine;
@@ -138,7 +143,7 @@ public final class MigrationService implements Migrations {
 
   private void recoverOne(String id, List<Entry> entries) {
     if (entries.isEmpty()) {
-      requireUndamaged(id);
+      requireLegible(id);
       return;
     }
     switch (entries.getLast()) {
@@ -170,13 +175,14 @@ public final class MigrationService implements Migrations {
     }
   }
 
-  private void requireUndamaged(String id) {
-    if (journal.find(id).damaged()) {
-      throw new MigrationException(
-          INTERNAL,
-          "Its journal is damaged. Look yourself where its service runs, then remove %s."
-              .formatted(journal.file(id)));
-    }
+  private void requireLegible(String id) {
+    journal
+        .find(id)
+        .illegible()
+        .ifPresent(
+            why -> {
+              throw new MigrationException(INTERNAL, why);
+            });
   }
 
   /** The service stays frozen, and belongs to the migration until the destination answers. */
@@ -290,7 +296,19 @@ public final class MigrationService implements Migrations {
   private void rest() {
     // Not while another service stands still: a collection stops every thread.
     if (departures.isEmpty() && running.values().stream().allMatch(p -> p.status().ended())) {
+      forgetTheOldest();
       System.gc();
+    }
+  }
+
+  private void forgetTheOldest() {
+    try {
+      for (String id : journal.prune(HISTORY)) {
+        running.remove(id);
+        ended.remove(id);
+      }
+    } catch (UncheckedIOException e) {
+      log.warn("History grows on", e);
     }
   }
 

@@ -32,8 +32,11 @@ final class Past {
     if (history.damaged()) {
       return new Message.Standing(
           State.UNKNOWN,
-          "The destination's journal of migration %s is damaged: only its operator can tell."
+          "The destination cannot read its journal of migration %s: only its operator can tell."
               .formatted(id));
+    }
+    if (history.last().isEmpty() && journal.settledLongAgo(id)) {
+      return Message.Standing.at(State.SETTLED);
     }
     if (history.last().isEmpty()) {
       journal.append(id, new Entry.Ended(neverHeardOf(id)));

@@ -25,10 +25,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import javax.net.ssl.SSLSocket;
 
 /**
@@ -52,10 +57,19 @@ final class Peer implements AutoCloseable {
   private final Message.Welcome welcome;
   private final AtomicInteger artifacts = new AtomicInteger();
   private final List<ArtifactSender> bulk = new ArrayList<>();
+  private final BlockingQueue<Heard> heard = new LinkedBlockingQueue<>();
+  private Optional<Heartbeat> heartbeat = Optional.empty();
   private volatile Consumer<Message.Wanted> wanted =
       page -> {
         throw new MigrationException(PROTOCOL, "The destination wants pages that it has.");
       };
+
+  /** What the destination said, or how its connection ended. */
+  private sealed interface Heard {
+    record Said(Message message) implements Heard {}
+
+    record Ended(MigrationException how) implements Heard {}
+  }
 
   private Peer(
       PeerDialer dialer,
@@ -91,11 +105,70 @@ final class Peer implements AutoCloseable {
       byte[] proof = Proof.of(ticket, HEX.parseHex(challenge.nonce()), nonce);
       control.send(new Message.Prove(source, service, HEX.formatHex(proof)));
       Message.Welcome welcome = control.expect(Message.Welcome.class);
-      return new Peer(dialer, socket, control, ticket, migration, welcome);
+      Peer peer = new Peer(dialer, socket, control, ticket, migration, welcome);
+      peer.listen();
+      return peer;
     } catch (RuntimeException e) {
       closeQuietly(socket);
       throw e;
     }
+  }
+
+  /** Whatever this side does meanwhile: only who listens can notice silence. */
+  private void listen() {
+    silenceUnlimited();
+    Thread.ofVirtual()
+        .name("ear-" + migration)
+        .start(
+            () -> {
+              try {
+                while (true) {
+                  hear(control.receive());
+                }
+              } catch (MigrationException e) {
+                heard.add(new Heard.Ended(e));
+              }
+            });
+  }
+
+  private void silenceUnlimited() {
+    try {
+      socket.setSoTimeout(0);
+    } catch (SocketException e) {
+      throw new MigrationException(PEER_UNREACHABLE, "The destination hung up.", e);
+    }
+  }
+
+  private void hear(Message message) {
+    if (message instanceof Message.Wanted page) {
+      wanted.accept(page);
+    } else {
+      heard.add(new Heard.Said(message));
+    }
+  }
+
+  /**
+   * From here on both sides tell each other that they live.
+   *
+   * @param patience how long the destination may say nothing, as it holds at present
+   * @param silent told why when it has; whatever waits for its word ends then
+   */
+  void watch(Supplier<Duration> patience, Consumer<MigrationException> silent) {
+    heartbeat =
+        Optional.of(
+            Heartbeat.start(
+                migration,
+                () -> control,
+                patience,
+                limit -> {
+                  var why =
+                      new MigrationException(
+                          PEER_UNREACHABLE,
+                          "The destination has said nothing for %d s."
+                              .formatted(limit.toSeconds()));
+                  silent.accept(why);
+                  heard.add(new Heard.Ended(why));
+                }));
   }
 
   static FrameConnection open(SSLSocket socket, Duration silence) {
@@ -196,13 +269,35 @@ final class Peer implements AutoCloseable {
   /**
    * Waits for this message.
    *
-   * @param limit on the silence before it
    * @throws MigrationException what the peer refused or why it gave up, or TIMEOUT
    */
   <M extends Message> M expect(Class<M> type, Duration limit) {
-    return expect(socket, control, type, limit, this::aside);
+    try {
+      return switch (heard.poll(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+        case Heard.Said(Message message) -> control.require(type, message);
+        case Heard.Ended ended -> {
+          // It ended for whoever asks next, too.
+          heard.add(ended);
+          throw new MigrationException(ended.how().code(), ended.how().getMessage(), ended.how());
+        }
+        case null -> throw silent(type, limit, Optional.empty());
+      };
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new MigrationException(PEER_UNREACHABLE, "Interrupted.", e);
+    }
   }
 
+  private static MigrationException silent(
+      Class<?> type, Duration limit, Optional<MigrationException> cause) {
+    return new MigrationException(
+        FailureCode.TIMEOUT,
+        "The destination did not say %s within %d s."
+            .formatted(type.getSimpleName(), limit.toSeconds()),
+        cause.orElse(null));
+  }
+
+  /** The same on a connection that nobody else listens to; the limit is on each silence. */
   static <M extends Message> M expect(
       SSLSocket socket,
       FrameConnection control,
@@ -216,22 +311,10 @@ final class Peer implements AutoCloseable {
       throw new MigrationException(PEER_UNREACHABLE, "The destination hung up.", e);
     } catch (MigrationException e) {
       if (e.getCause() instanceof java.net.SocketTimeoutException) {
-        throw new MigrationException(
-            FailureCode.TIMEOUT,
-            "The destination did not say %s within %d s."
-                .formatted(type.getSimpleName(), limit.toSeconds()),
-            e);
+        throw silent(type, limit, Optional.of(e));
       }
       throw e;
     }
-  }
-
-  private boolean aside(Message message) {
-    if (message instanceof Message.Wanted page) {
-      wanted.accept(page);
-      return true;
-    }
-    return false;
   }
 
   /** Ends whatever waits for the destination's word; the bulk connections stay. */
@@ -252,6 +335,7 @@ final class Peer implements AutoCloseable {
 
   @Override
   public void close() {
+    heartbeat.ifPresent(Heartbeat::close);
     bulk.forEach(ArtifactSender::close);
     closeQuietly(socket);
   }

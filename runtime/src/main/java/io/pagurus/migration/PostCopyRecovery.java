@@ -23,7 +23,10 @@ import org.slf4j.LoggerFactory;
 final class PostCopyRecovery {
   private static final Logger log = LoggerFactory.getLogger(PostCopyRecovery.class);
   private static final Duration ANSWER = Duration.ofSeconds(10);
-  private static final Duration SETTLE_LIMIT = Duration.ofMinutes(15);
+
+  /** On silence: a destination that lives says so each second. */
+  private static final Duration SILENCE_LIMIT = Duration.ofSeconds(5);
+
   private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
 
@@ -100,7 +103,7 @@ final class PostCopyRecovery {
       progress.enter(
           Phase.POST_COPY, "The service runs at the destination; its memory follows again.");
       rest.start(push, urgent, back::close);
-      back.expect(Message.Settled.class, SETTLE_LIMIT, rest::wanted);
+      back.expect(Message.Settled.class, SILENCE_LIMIT, rest::wanted);
       return true;
     }
   }

@@ -39,6 +39,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,7 +55,14 @@ final class SourceMigration {
   private static final Duration STAGE_LIMIT = Duration.ofMinutes(1);
   private static final Duration DEFAULT_TIMEOUT = Duration.ofHours(1);
   private static final Duration RESTORE_LIMIT = Duration.ofMinutes(3);
-  private static final Duration SETTLE_LIMIT = Duration.ofMinutes(15);
+
+  /** As long as it takes: a destination that falls silent is noticed. */
+  private static final Duration SETTLE_LIMIT = Duration.ofDays(1);
+
+  /** So long the caller waits for an inner engine that does not thaw the service. */
+  private static final Duration THAW_LIMIT = Duration.ofSeconds(15);
+
+  private static final Duration THAW_PAUSE = Duration.ofMillis(100);
 
   /** So long the caller waits for a destination that has fallen silent after the commit. */
   private static final Duration PATIENCE = Duration.ofSeconds(5);
@@ -183,6 +191,9 @@ final class SourceMigration {
     long since = System.nanoTime();
     Peer peer = Peer.connect(here.dialer(), ticket, id, here.name(), service.name());
     progress.peer(peer.name());
+    peer.watch(
+        () -> tally.wasFrozen() ? Heartbeat.URGENT : Heartbeat.PATIENT,
+        why -> standing.stop(why.code(), why.getMessage()));
     tally.took(Phase.PREFLIGHT, since);
     return peer;
   }
@@ -509,7 +520,7 @@ final class SourceMigration {
 
   private MigrationReport thaw(MigrationException cause) {
     try {
-      service.thaw();
+      thawPatiently();
       tally.resumed();
       return end(
           outcome(cause),
@@ -519,8 +530,44 @@ final class SourceMigration {
       return end(
           Outcome.FAILED,
           cause.with(
-              "%s is frozen at %s and could not be thawed (%s): `docker unpause %s`."
+              "%s is frozen at %s and could not be thawed (%s); this is tried again every 15 s. By hand: `docker unpause %s`."
                   .formatted(service.name(), here.name(), e.getMessage(), service.name())));
+    }
+  }
+
+  /** An engine that has just died is back in a moment, and nobody else will thaw the service. */
+  private void thawPatiently() {
+    long deadline = System.nanoTime() + THAW_LIMIT.toNanos();
+    while (!attemptToThaw(System.nanoTime() > deadline)) {
+      LockSupport.parkNanos(THAW_PAUSE.toNanos());
+    }
+  }
+
+  /** The last attempt of those that somebody waits for throws, and others follow behind it. */
+  private boolean attemptToThaw(boolean last) {
+    try {
+      service.thaw();
+      return true;
+    } catch (RuntimeException e) {
+      log.warn("Cannot thaw {} yet: {}", service.id(), e.getMessage());
+      if (last) {
+        Thread.ofVirtual().name("thaw-" + id).start(this::thawInTheEnd);
+        throw e;
+      }
+      return false;
+    }
+  }
+
+  private void thawInTheEnd() {
+    while (true) {
+      LockSupport.parkNanos(THAW_LIMIT.toNanos());
+      try {
+        service.thaw();
+        log.warn("Migration {}: {} is thawed at last", id, service.id());
+        return;
+      } catch (RuntimeException e) {
+        log.debug("Cannot thaw {} yet", service.id(), e);
+      }
     }
   }
 

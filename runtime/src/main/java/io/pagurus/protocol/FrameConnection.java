@@ -16,6 +16,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
@@ -46,6 +47,7 @@ public final class FrameConnection {
   private final ReentrantLock sending = new ReentrantLock();
   private final AtomicLong bytesSent = new AtomicLong();
   private volatile boolean peerAborted;
+  private volatile long heardAt = System.nanoTime();
   private byte[] payload = new byte[64 << 10];
 
   private FrameConnection(InputStream in, OutputStream out) {
@@ -76,6 +78,20 @@ public final class FrameConnection {
   /** Whether the peer has said that it gave up: then the service does not run there. */
   public boolean peerAborted() {
     return peerAborted;
+  }
+
+  /** How long the peer has said nothing, not even {@link Message.Alive}; it must be read. */
+  public Duration silence() {
+    return Duration.ofNanos(System.nanoTime() - heardAt);
+  }
+
+  /** Hangs up: whoever reads or writes fails. */
+  public void close() {
+    try {
+      in.close();
+    } catch (IOException e) {
+      // Closed either way.
+    }
   }
 
   public void send(Message message) {
@@ -137,18 +153,24 @@ public final class FrameConnection {
   }
 
   /**
-   * Reads the next message of a connection on which no chunks are expected.
+   * Reads the next message of a connection on which no chunks are expected. {@link Message.Alive}
+   * only ends the {@link #silence}.
    *
    * @throws MigrationException PEER_UNREACHABLE when the connection ends, PROTOCOL when it carries
    *     anything but a valid message
    */
   public Message receive() {
-    return switch (read()) {
-      case Incoming.Said said -> said.message();
-      case Incoming.Chunk chunk ->
-          throw new MigrationException(
-              PROTOCOL, "Unexpected chunk of artifact %d.".formatted(chunk.artifact()));
-    };
+    while (true) {
+      switch (read()) {
+        case Incoming.Said(Message.Alive _) -> {}
+        case Incoming.Said(Message message) -> {
+          return message;
+        }
+        case Incoming.Chunk chunk ->
+            throw new MigrationException(
+                PROTOCOL, "Unexpected chunk of artifact %d.".formatted(chunk.artifact()));
+      }
+    }
   }
 
   /** Like {@link #receive}, but only this type will do; the peer's {@code Refused} is thrown. */
@@ -166,6 +188,11 @@ public final class FrameConnection {
     while (aside.test(message)) {
       message = receive();
     }
+    return require(type, message);
+  }
+
+  /** The same of a message that has been received. */
+  public <M extends Message> M require(Class<M> type, Message message) {
     if (message instanceof Message.Refused refused) {
       throw new MigrationException(refused.code(), refused.message());
     }
@@ -206,6 +233,7 @@ public final class FrameConnection {
         payload = new byte[Math.max(length, Math.min(Frame.MAX_PAYLOAD, payload.length * 2))];
       }
       in.readFully(payload, 0, length);
+      heardAt = System.nanoTime();
       return switch (known) {
         case MESSAGE -> new Incoming.Said(parse(length));
         case CHUNK -> chunk(flags == 1, artifact, length);

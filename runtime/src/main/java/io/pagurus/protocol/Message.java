@@ -37,6 +37,7 @@ import java.util.Set;
   @JsonSubTypes.Type(value = Message.Query.class, name = "query"),
   @JsonSubTypes.Type(value = Message.Standing.class, name = "standing"),
   @JsonSubTypes.Type(value = Message.Refused.class, name = "refused"),
+  @JsonSubTypes.Type(value = Message.Alive.class, name = "alive"),
 })
 public sealed interface Message {
 
@@ -240,6 +241,12 @@ public sealed interface Message {
 
   /** Not done, for this reason; the state there is as before. */
   record Refused(FailureCode code, String message) implements Message {}
+
+  /**
+   * Nothing new. Both sides say it once a second on a control connection, so that silence tells a
+   * dead peer, a stopped one or a dead link.
+   */
+  record Alive() implements Message {}
 
   /**
    * Everything the destination needs to know to judge and recreate a service.

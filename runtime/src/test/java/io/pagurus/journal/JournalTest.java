@@ -2,6 +2,7 @@ package io.pagurus.journal;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.model.Belongings;
 import io.pagurus.model.FailureCode;
@@ -18,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.Arrays;
@@ -221,5 +223,57 @@ final class JournalTest {
     crc.update(json.getBytes(StandardCharsets.UTF_8));
     Files.writeString(file, "%08x %s\n".formatted(crc.getValue(), json));
     assertEquals(List.of(new Entry.Frozen("c1")), opened().read().get("m-1"));
+  }
+
+  @Test
+  void aJournalOfANewerFormatIsRefusedAndStays() throws IOException {
+    written(new Entry.Begun(RUNNING));
+    String line = Files.readString(file).substring(9).strip();
+    assertTrue(line.contains("\"format\":1"), line);
+    String json = line.replace("\"format\":1", "\"format\":2");
+    var crc = new java.util.zip.CRC32C();
+    crc.update(json.getBytes(StandardCharsets.UTF_8));
+    Files.writeString(file, "%08x %s\n".formatted(crc.getValue(), json));
+    Journal.History history = opened().find(ID);
+    assertTrue(history.damaged());
+    String why = history.illegible().orElseThrow();
+    assertTrue(why.contains("format 2") && why.contains("up to 1"), why);
+    assertEquals(List.of(), opened().prune(0));
+    assertTrue(Files.exists(file));
+  }
+
+  @Test
+  void onlyTheOldestThatHaveEndedArePrunedAndWhatHasSettledHereIsRemembered() throws IOException {
+    Journal journal = opened();
+    for (int i = 0; i < 5; i++) {
+      String id = "m-" + i;
+      journal.append(id, new Entry.Settled("c"));
+      if (i != 0) {
+        journal.append(id, new Entry.Ended(arrived(i == 1 ? Outcome.COMPLETED : Outcome.ABORTED)));
+      }
+      Files.setLastModifiedTime(
+          directory.resolve(id + ".journal"), FileTime.from(Instant.EPOCH.plusSeconds(i)));
+    }
+    assertEquals(List.of(), journal.prune(5));
+    assertEquals(Set.of("m-1", "m-2"), Set.copyOf(journal.prune(2)));
+    assertEquals(Set.of("m-0", "m-3", "m-4"), opened().read().keySet());
+    assertTrue(opened().settledLongAgo("m-1"));
+    assertFalse(opened().settledLongAgo("m-2"));
+    assertFalse(opened().settledLongAgo("m-0"));
+  }
+
+  private static MigrationStatus arrived(Outcome outcome) {
+    return new MigrationStatus(
+        ID,
+        MigrationStatus.Role.DESTINATION,
+        "web",
+        "a",
+        Phase.RETIRE,
+        0,
+        0,
+        Instant.EPOCH,
+        "Over.",
+        Optional.of(outcome),
+        Optional.empty());
   }
 }

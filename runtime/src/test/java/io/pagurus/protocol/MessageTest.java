@@ -77,6 +77,7 @@ final class MessageTest {
         new Message.Aborted(FailureCode.RESTORE_FAILED, "It said no."),
         new Message.Query(),
         new Message.Standing(Message.Standing.State.ABORTED, "never mind"),
+        new Message.Alive(),
         new Message.Refused(FailureCode.PROTOCOL, "Cannot."));
   }
 
@@ -114,8 +115,9 @@ final class MessageTest {
   private static Message overTheWire(Message message) throws IOException {
     var out = new ByteArrayOutputStream();
     FrameConnection.dialled(new ByteArrayInputStream(new byte[0]), out).send(message);
-    return FrameConnection.accepted(
-            new ByteArrayInputStream(out.toByteArray()), new ByteArrayOutputStream())
-        .receive();
+    FrameConnection connection =
+        FrameConnection.accepted(
+            new ByteArrayInputStream(out.toByteArray()), new ByteArrayOutputStream());
+    return ((FrameConnection.Incoming.Said) connection.read()).message();
   }
 }

@@ -1,0 +1,88 @@
+package io.pagurus.migration;
+
+import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.FrameConnection;
+import io.pagurus.protocol.Message;
+import java.time.Duration;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/**
+ * Says once a second on a control connection that this side lives, and notices when the other side
+ * does not: a dead link, a stopped process and a dead machine show themselves in nothing else for
+ * minutes. On a thread of the platform: a busy runtime is not a dead one.
+ */
+final class Heartbeat implements AutoCloseable {
+  private static final Duration INTERVAL = Duration.ofSeconds(1);
+
+  /** With three beats missed, while somebody waits for a service that stands still. */
+  static final Duration URGENT = Duration.ofSeconds(4);
+
+  /** While nothing stands still; a link may be back by then. */
+  static final Duration PATIENT = Duration.ofSeconds(30);
+
+  private final Supplier<FrameConnection> connection;
+  private final Supplier<Duration> patience;
+  private final Consumer<Duration> silent;
+  private final Thread thread;
+
+  private Heartbeat(
+      String migration,
+      Supplier<FrameConnection> connection,
+      Supplier<Duration> patience,
+      Consumer<Duration> silent) {
+    this.connection = connection;
+    this.patience = patience;
+    this.silent = silent;
+    this.thread = Thread.ofPlatform().daemon().name("beat-" + migration).unstarted(this::run);
+  }
+
+  /**
+   * @param connection at present
+   * @param patience how long the other side may say nothing, as it holds at present
+   * @param silent told once when it has said nothing for so long
+   */
+  static Heartbeat start(
+      String migration,
+      Supplier<FrameConnection> connection,
+      Supplier<Duration> patience,
+      Consumer<Duration> silent) {
+    Heartbeat heartbeat = new Heartbeat(migration, connection, patience, silent);
+    heartbeat.thread.start();
+    return heartbeat;
+  }
+
+  private void run() {
+    boolean noticed = false;
+    try {
+      while (true) {
+        long since = System.nanoTime();
+        Thread.sleep(INTERVAL);
+        FrameConnection now = connection.get();
+        beat(now);
+        // Stopped itself, this side has not heard yet what has come meanwhile.
+        boolean late = System.nanoTime() - since > 2 * INTERVAL.toNanos();
+        Duration limit = patience.get();
+        if (!noticed && !late && now.silence().compareTo(limit) > 0) {
+          noticed = true;
+          silent.accept(limit);
+        }
+      }
+    } catch (InterruptedException e) {
+      // Closed.
+    }
+  }
+
+  private static void beat(FrameConnection connection) {
+    try {
+      connection.send(new Message.Alive());
+    } catch (MigrationException e) {
+      // Whoever reads there is told.
+    }
+  }
+
+  @Override
+  public void close() {
+    thread.interrupt();
+  }
+}

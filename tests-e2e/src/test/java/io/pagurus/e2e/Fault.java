@@ -1,0 +1,118 @@
+package io.pagurus.e2e;
+
+import io.pagurus.e2e.Moment.Side;
+import java.time.Duration;
+import java.util.Locale;
+
+/** What may happen to a migration, as shell lines at one side. */
+enum Fault {
+  SOURCE_RUNTIME_KILLED(Side.SOURCE, killed("pgrep -f '[p]agurus-runtime.jar serve'")),
+  DESTINATION_RUNTIME_KILLED(Side.DESTINATION, killed("pgrep -f '[p]agurus-runtime.jar serve'")),
+  SOURCE_CRIU_KILLED(Side.SOURCE, killed("pgrep -x 'criu|runc.*'")),
+  DESTINATION_CRIU_KILLED(Side.DESTINATION, killed("pgrep -x 'criu|runc.*'")),
+  SOURCE_DOCKERD_KILLED(Side.SOURCE, killed("pgrep -x dockerd")),
+  DESTINATION_DOCKERD_KILLED(Side.DESTINATION, killed("pgrep -x dockerd")),
+  SOURCE_CONTAINERD_KILLED(Side.SOURCE, killed("pgrep -x containerd")),
+  DESTINATION_CONTAINERD_KILLED(Side.DESTINATION, killed("pgrep -x containerd")),
+  SOURCE_STOPPED(Side.SOURCE, signalled("STOP"), signalled("CONT"), 10),
+  DESTINATION_STOPPED(Side.DESTINATION, signalled("STOP"), signalled("CONT"), 10),
+  LINK_CUT(Side.DESTINATION, "ip link set eth0 down", "ip link set eth0 up", 8),
+  /** Lost requests: what the destination says arrives. */
+  NOTHING_REACHES_THE_DESTINATION(
+      Side.DESTINATION, dropped("-I INPUT", "--dport"), dropped("-D INPUT", "--dport"), 8),
+  /** Lost replies: the destination hears everything. */
+  NOTHING_REACHES_THE_SOURCE(
+      Side.DESTINATION, dropped("-I OUTPUT", "--sport"), dropped("-D OUTPUT", "--sport"), 8),
+  LINK_SLOW(
+      Side.SOURCE,
+      "tc qdisc add dev eth0 root tbf rate 1mbit burst 32kb latency 400ms",
+      "tc qdisc del dev eth0 root",
+      8),
+  BYTE_FLIPPED(Side.SOURCE, "true"),
+  DESTINATION_STAGING_FULL(
+      Side.DESTINATION,
+      "head -c 8G /dev/zero > /dev/shm/full 2>&1; true",
+      "rm -f /dev/shm/full",
+      4),
+  SOURCE_JOURNAL_FULL(Side.SOURCE, full(), "rm -f /var/lib/pagurus/journal/full", 4),
+  DESTINATION_JOURNAL_FULL(Side.DESTINATION, full(), "rm -f /var/lib/pagurus/journal/full", 4),
+  SOURCE_JOURNAL_BROKEN(Side.SOURCE, remounted("ro"), remounted("rw"), 4),
+  DESTINATION_JOURNAL_BROKEN(Side.DESTINATION, remounted("ro"), remounted("rw"), 4),
+  /** Fault 1 of CRIU's criu/include/fault-injection.h: FI_DUMP_EARLY. */
+  DUMP_REFUSED(Side.SOURCE, "echo 1 > /run/criu-fault", "rm -f /run/criu-fault", 2),
+  /** FI_RESTORE_ROOT_ONLY. */
+  RESTORE_REFUSED(Side.DESTINATION, "echo 2 > /run/criu-fault", "rm -f /run/criu-fault", 2),
+  /** FI_POST_RESTORE: refused when the processes are there already. */
+  RESTORE_REFUSED_LATE(Side.DESTINATION, "echo 6 > /run/criu-fault", "rm -f /run/criu-fault", 2),
+  SOURCE_OUTER_KILLED(Side.SOURCE, "true"),
+  DESTINATION_OUTER_KILLED(Side.DESTINATION, "true");
+
+  private final Side side;
+  private final String strike;
+  private final String repair;
+  private final Duration lasting;
+
+  Fault(Side side, String strike) {
+    this(side, strike, "true", 0);
+  }
+
+  Fault(Side side, String strike, String repair, int lastingSeconds) {
+    this.side = side;
+    this.strike = strike;
+    this.repair = repair;
+    this.lasting = Duration.ofSeconds(lastingSeconds);
+  }
+
+  private static String killed(String found) {
+    return "kill -9 $(" + found + ") 2> /dev/null; true";
+  }
+
+  private static String signalled(String signal) {
+    return "kill -" + signal + " $(pgrep -f '[p]agurus-runtime.jar serve')";
+  }
+
+  private static String dropped(String chain, String port) {
+    return "iptables %s -p tcp %s 7070 -j DROP".formatted(chain, port);
+  }
+
+  private static String full() {
+    return "head -c 1G /dev/zero > /var/lib/pagurus/journal/full 2> /dev/null; true";
+  }
+
+  private static String remounted(String mode) {
+    return "mount -o remount,%s /var/lib/pagurus/journal".formatted(mode);
+  }
+
+  /** Where it strikes. */
+  Side side() {
+    return side;
+  }
+
+  /** A shell line there. */
+  String strike() {
+    return strike;
+  }
+
+  /** A shell line there that ends it, after {@link #lasting}. */
+  String repair() {
+    return repair;
+  }
+
+  Duration lasting() {
+    return lasting;
+  }
+
+  /** Whether processes die with the outer container, as they would with their machine. */
+  boolean killsEverything() {
+    return this == SOURCE_OUTER_KILLED || this == DESTINATION_OUTER_KILLED;
+  }
+
+  boolean killsTheRuntime() {
+    return this == SOURCE_RUNTIME_KILLED || this == DESTINATION_RUNTIME_KILLED;
+  }
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT).replace('_', ' ');
+  }
+}

@@ -1,0 +1,136 @@
+package io.pagurus.e2e;
+
+import io.pagurus.journal.Entry;
+import io.pagurus.model.Phase;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A moment of a migration at which a fault may strike. Together they name every phase of a
+ * migration and every step of both journals; a test fails for one that they don't.
+ */
+enum Moment {
+  LET_IN(Side.DESTINATION, there("/dev/shm/pagurus/m-*"), Phase.PREFLIGHT),
+  BEGUN(Side.SOURCE, Entry.Begun.class, Phase.PREPARE),
+  CREATING(Side.DESTINATION, Entry.Creating.class),
+  ARRIVING(Side.DESTINATION, Entry.Arriving.class, Phase.STABLE),
+  IN_ROUNDS(
+      Side.DESTINATION,
+      reached("arriving") + "; sleep 0.7",
+      Phase.PRE_COPY,
+      "--strategy",
+      "pre-copy",
+      "--bandwidth",
+      "3MiB"),
+  FROZEN(Side.SOURCE, Entry.Frozen.class, Phase.FREEZE),
+  DUMPING(Side.SOURCE, filled("/dev/shm/pagurus/m-*/dump/dump.log"), Phase.DUMP),
+  DUMPED(Side.SOURCE, filled("/dev/shm/pagurus/m-*/dump/stats-dump"), Phase.SEND),
+  STAGING(Side.DESTINATION, there("/dev/shm/pagurus/m-*/checkpoint"), Phase.STAGE),
+  COMMIT_SENT(Side.SOURCE, Entry.CommitSent.class),
+  RESTORING(Side.DESTINATION, Entry.Restoring.class, Phase.RESTORE),
+  RESTORED(Side.DESTINATION, Entry.Restored.class, Phase.ACKNOWLEDGE),
+  FOLLOWING(
+      Side.DESTINATION,
+      reached("restored") + "; sleep 0.3",
+      Phase.POST_COPY,
+      "--strategy",
+      "post-copy",
+      "--bandwidth",
+      "3MiB"),
+  SETTLED(Side.DESTINATION, Entry.Settled.class, Phase.RETIRE),
+  GIVEN_UP(
+      Side.DESTINATION,
+      Entry.Aborted.class,
+      "--strategy",
+      "stop-and-copy",
+      "--bandwidth",
+      "3MiB",
+      "--timeout",
+      "2s"),
+  OVER_THERE(Side.DESTINATION, Entry.Ended.class),
+  OVER_HERE(Side.SOURCE, Entry.Ended.class);
+
+  /** Steps that only an operator takes: {@link FaultMatrixTest} has a test of its own for them. */
+  static final Set<Class<? extends Entry>> BY_HAND = Set.of(Entry.Resolved.class);
+
+  /** Where something is; the source of one case may be the destination of the next. */
+  enum Side {
+    SOURCE,
+    DESTINATION
+  }
+
+  private final Side side;
+  private final String awaiting;
+  private final Optional<Class<? extends Entry>> step;
+  private final Optional<Phase> phase;
+  private final String options;
+
+  Moment(Side side, String awaiting, Phase phase, String... options) {
+    this(side, awaiting, Optional.empty(), Optional.of(phase), options);
+  }
+
+  Moment(Side side, Class<? extends Entry> step, Phase phase) {
+    this(side, reached(name(step)), Optional.of(step), Optional.of(phase));
+  }
+
+  Moment(Side side, Class<? extends Entry> step, String... options) {
+    this(side, reached(name(step)), Optional.of(step), Optional.empty(), options);
+  }
+
+  Moment(
+      Side side,
+      String awaiting,
+      Optional<Class<? extends Entry>> step,
+      Optional<Phase> phase,
+      String... options) {
+    this.side = side;
+    this.awaiting = awaiting;
+    this.step = step;
+    this.phase = phase;
+    this.options = String.join(" ", options);
+  }
+
+  /** A shell line that returns as soon as the newest journal here holds a step. */
+  static String reached(String step) {
+    return "until grep -qs '\"step\":\"%s\"' /var/lib/pagurus/journal/*.journal; do :; done"
+        .formatted(step);
+  }
+
+  private static String there(String pattern) {
+    return "until [ -e %s ]; do sleep 0.005; done".formatted(pattern);
+  }
+
+  private static String filled(String pattern) {
+    return "until [ -s %s ]; do sleep 0.005; done".formatted(pattern);
+  }
+
+  private static String name(Class<? extends Entry> step) {
+    return step.getSimpleName()
+        .replaceAll("(?<=[a-z])(?=[A-Z])", "_")
+        .toLowerCase(java.util.Locale.ROOT);
+  }
+
+  /** Where it can be seen. */
+  Side side() {
+    return side;
+  }
+
+  /** A shell line there that returns when it has come; earlier journals must be gone. */
+  String awaiting() {
+    return awaiting;
+  }
+
+  Optional<Class<? extends Entry>> step() {
+    return step;
+  }
+
+  Optional<Phase> phase() {
+    return phase;
+  }
+
+  /** Of {@code pagurus migrate}, so that it comes, and lasts. */
+  List<String> options() {
+    return options.isEmpty() ? List.of() : List.of(options.split(" ", -1));
+  }
+}

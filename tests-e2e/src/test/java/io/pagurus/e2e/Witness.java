@@ -1,0 +1,76 @@
+package io.pagurus.e2e;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Hears each count of {@code checker.py} by UDP, and from where: two live copies would show. */
+final class Witness implements AutoCloseable {
+  /** Some counts of one place, one after the other. */
+  record Life(InetAddress place, long sinceNanos, long untilNanos, int counts) {}
+
+  private final DatagramSocket socket;
+  private final List<Life> lives = new ArrayList<>();
+
+  Witness() {
+    try {
+      socket = new DatagramSocket();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    Thread.ofPlatform().daemon().name("witness").start(this::listen);
+  }
+
+  int port() {
+    return socket.getLocalPort();
+  }
+
+  private void listen() {
+    var packet = new DatagramPacket(new byte[200], 200);
+    try {
+      while (true) {
+        socket.receive(packet);
+        String words =
+            new String(packet.getData(), 0, packet.getLength(), StandardCharsets.US_ASCII);
+        if (words.matches("[0-9a-f]{16} \\d+")) {
+          heard(packet.getAddress(), System.nanoTime());
+        }
+      }
+    } catch (IOException e) {
+      // Closed.
+    }
+  }
+
+  private synchronized void heard(InetAddress place, long now) {
+    if (!lives.isEmpty() && lives.getLast().place().equals(place)) {
+      Life last = lives.removeLast();
+      lives.add(new Life(place, last.sinceNanos(), now, last.counts() + 1));
+    } else {
+      lives.add(new Life(place, now, now, 1));
+    }
+  }
+
+  synchronized void forget() {
+    lives.clear();
+  }
+
+  /** Where it lived, in order. Two copies at a time make this long. */
+  synchronized List<Life> lives() {
+    return List.copyOf(lives);
+  }
+
+  /** When it was heard last, System.nanoTime. */
+  synchronized long lastHeard() {
+    return lives.isEmpty() ? Long.MIN_VALUE : lives.getLast().untilNanos();
+  }
+
+  @Override
+  public void close() {
+    socket.close();
+  }
+}
