@@ -7,14 +7,26 @@
  *
  * Most of these tmpfs are empty (what runc covers /proc/acpi, /sys/firmware and others with): there is no need to load a
  * program for an archive of one entry. It has the format that tar would have written (POSIX.1-1988, "ustar").
+ *
+ * The files of others the runtime has sent by itself, most of them before the freeze. PAGURUS_SPARED_TMPFS names a file with the
+ * device numbers of these tmpfs, such as 0:57, one a line. In the place of an archive they get a line that says so, and with which
+ * number they come back: where CRIU has mounted a new tmpfs and wants it filled, the one that holds the files already,
+ * PAGURUS_TMPFS/0:57, is mounted instead, with the options of the new one. No file is copied, whatever its size. A tmpfs with
+ * CRIU's own hard links in it (option link-remap) is packed nevertheless: they came after the files were sent.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static const char program[] = "/usr/bin/tar";
@@ -26,6 +38,8 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
+
+static const char spared_word[] = "pagurus-tmpfs ";
 
 static const char itself[] = "./", directory_type = '5', magic[] = "ustar\00000";
 
@@ -109,6 +123,115 @@ static int unpack_empty(const char *path, off_t at)
 	       chmod(path, octal(header->mode, sizeof(header->mode))) == 0 && utimensat(AT_FDCWD, path, times, 0) == 0;
 }
 
+/* CRIU's create_link_remap, criu/files-reg.c: "link_remap.%d". */
+static int is_remap(const char *path, const struct stat *found, int type, struct FTW *at)
+{
+	(void)found;
+	return type == FTW_F && strncmp(path + at->base, "link_remap.", 11) == 0;
+}
+
+/* Returns whether the runtime takes care of this tmpfs, and that is written in the place of an archive. */
+static int spare(const char *path)
+{
+	const char *list = getenv("PAGURUS_SPARED_TMPFS");
+	FILE *file = list ? fopen(list, "re") : NULL;
+	char spared[32], device[32], line[64];
+	struct stat found;
+	int length, is_spared = 0;
+
+	if (!file)
+		return 0;
+	if (stat(path, &found) == 0) {
+		snprintf(device, sizeof(device), "%u:%u", major(found.st_dev), minor(found.st_dev));
+		while (!is_spared && fscanf(file, "%31s", spared) == 1)
+			is_spared = strcmp(spared, device) == 0;
+	}
+	fclose(file);
+	/* The path is a link, which is not walked by itself. */
+	snprintf(line, sizeof(line), "%.40s/.", path);
+	if (!is_spared || nftw(line, is_remap, 32, FTW_PHYS | FTW_MOUNT) != 0)
+		return 0;
+	length = snprintf(line, sizeof(line), "%s%s\n", spared_word, device);
+	if (write(STDOUT_FILENO, line, length) != length) {
+		perror("tar: cannot write");
+		exit(2);
+	}
+	return 1;
+}
+
+static void require(int holds, const char *what)
+{
+	if (!holds) {
+		fprintf(stderr, "tar: cannot put a tmpfs in its place: %s: %m\n", what);
+		exit(2);
+	}
+}
+
+/* What a file system was mounted with, proc_pid_mountinfo(5): after " - " its type, its source, and its options. */
+static int options_of(const char *mount_point, char *options, size_t size)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, point[4096], found[4096];
+	size_t room = 0;
+	int known = 0;
+
+	while (file && getline(&line, &room, file) > 0) {
+		const char *end = strstr(line, " - ");
+
+		/* The last one hides the others. */
+		if (end && sscanf(line, "%*s %*s %*s %*s %4095s", point) == 1 && strcmp(point, mount_point) == 0 &&
+		    sscanf(end, " - %*s %*s %4095s", found) == 1) {
+			const char *rest = strchr(found, ',');
+
+			snprintf(options, size, "%s", rest ? rest + 1 : "");
+			known = 1;
+		}
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return known;
+}
+
+static unsigned long mount_flags(unsigned long shown)
+{
+	static const struct {
+		unsigned long shown, flag;
+	} flags[] = {
+		{ ST_RDONLY, MS_RDONLY },   { ST_NOSUID, MS_NOSUID },	      { ST_NODEV, MS_NODEV },	    { ST_NOEXEC, MS_NOEXEC },
+		{ ST_NOATIME, MS_NOATIME }, { ST_NODIRATIME, MS_NODIRATIME }, { ST_RELATIME, MS_RELATIME }, { ST_SYNCHRONOUS, MS_SYNCHRONOUS },
+	};
+	unsigned long all = 0;
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
+		if (shown & flags[i].shown)
+			all |= flags[i].flag;
+	return all & (MS_NOATIME | MS_RELATIME) ? all : all | MS_STRICTATIME;
+}
+
+/* Returns whether the input said that the files are here already; then they are in place. */
+static int put_in_place(const char *path, off_t at)
+{
+	char line[64] = "", ready[4096], options[4096] = "", all[4200];
+	const char *where = getenv("PAGURUS_TMPFS"), *device = line + sizeof(spared_word) - 1;
+	struct statvfs fresh;
+	struct statfs staged;
+
+	if (pread(STDIN_FILENO, line, sizeof(line) - 1, at) <= 0 || strncmp(line, spared_word, sizeof(spared_word) - 1) != 0)
+		return 0;
+	line[strcspn(line, "\n")] = '\0';
+	require(where && strchr(device, '/') == NULL, "nothing was announced");
+	snprintf(ready, sizeof(ready), "%s/%s", where, device);
+	require(statfs(ready, &staged) == 0 && staged.f_type == TMPFS_MAGIC, ready);
+	require(statvfs(path, &fresh) == 0 && options_of(path, options, sizeof(options)), path);
+	require(umount2(path, MNT_DETACH) == 0, "umount");
+	require(mount(ready, path, NULL, MS_BIND, NULL) == 0, "bind");
+	/* What is not among the options has the value that a mount without options would have given it. */
+	snprintf(all, sizeof(all), "size=50%%%s%s", *options ? "," : "", options);
+	require(mount(NULL, path, NULL, MS_REMOUNT | mount_flags(fresh.f_flag), all) == 0, all);
+	return 1;
+}
+
 /* CRIU's input is an image file, so looking at it takes nothing away. RFC 1952: a gzip file begins with 1f 8b. */
 static int input_is_plain(off_t at)
 {
@@ -129,10 +252,10 @@ int main(int count, char **arguments)
 		if (strcmp(arguments[i], "--directory") == 0)
 			directory = arguments[i + 1];
 	}
-	if (create && directory && pack_empty(directory))
+	if (create && directory && (spare(directory) || pack_empty(directory)))
 		return 0;
 	at = lseek(STDIN_FILENO, 0, SEEK_CUR);
-	if (extract && directory && unpack_empty(directory, at))
+	if (extract && directory && (put_in_place(directory, at) || unpack_empty(directory, at)))
 		return 0;
 	plain = create || input_is_plain(at);
 	for (int i = 1; i < count; i++)

@@ -31,6 +31,14 @@ public interface Arrival {
   Path volume(String mountPoint);
 
   /**
+   * Where the files of a tmpfs go, which the restored service will have mounted.
+   *
+   * @param device its number at the source
+   * @throws io.pagurus.model.MigrationException PROTOCOL for what is no such number
+   */
+  Path tmpfs(String device) throws IOException;
+
+  /**
    * Puts old lines into the service's log.
    *
    * @param suffix of a rotated file, empty for the current one

@@ -1,5 +1,6 @@
 package io.pagurus.engine;
 
+import io.pagurus.dind.files.FileTree;
 import io.pagurus.protocol.Message;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -31,6 +32,9 @@ public interface Departure {
 
   /** Its files: rootfs changes first, then volumes. */
   List<FileArtifact> files();
+
+  /** The tmpfs that it has mounted and that can be sent apart from CRIU's files. */
+  List<Tmpfs> tmpfs() throws IOException;
 
   /** Its log files by suffix, the current one first under the empty suffix. */
   Map<String, Path> logs();
@@ -72,14 +76,29 @@ public interface Departure {
   /**
    * Lets CRIU write everything but private memory. The tree stays frozen and whole.
    *
-   * @param spared inode numbers of shared memory whose contents are left out too; CRIU lists their
-   *     pages
+   * @param spared what else is left out
    * @throws io.pagurus.model.MigrationException DUMP_FAILED with CRIU's own words
    */
-  Dump dump(Set<Long> spared);
+  Dump dump(Spared spared);
 
   /** Removes the frozen service for good, with what only it used. */
   void retire();
+
+  /**
+   * A mounted tmpfs.
+   *
+   * @param device its number as {@code /proc/PID/mountinfo} writes it, such as 0:57
+   * @param tree its files
+   */
+  record Tmpfs(String device, FileTree tree) {}
+
+  /**
+   * What a dump leaves out beside private memory.
+   *
+   * @param segments inode numbers of shared memory; CRIU lists its pages
+   * @param tmpfs device numbers
+   */
+  record Spared(Set<Long> segments, Set<String> tmpfs) {}
 
   /**
    * What CRIU wrote.

@@ -149,6 +149,14 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
                 imageIsHere();
               });
       case ROOTFS -> tree(arrival.rootfs());
+      case TMPFS ->
+          new StreamSink(
+              "tmpfs",
+              in ->
+                  receiveTree(
+                      in,
+                      arrival.tmpfs(begin.name()),
+                      grown(plan.memoryBytes(), MEMORY_SLACK_BYTES)));
       case VOLUME -> tree(arrival.volume(begin.name()));
       case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), atMost(plan.logBytes(), in)));
       case MEMORY -> begin.name().isEmpty() ? new MemorySink(pages) : segment(begin.name());
@@ -181,19 +189,21 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   }
 
   private ArtifactSink tree(Path target) {
-    return onDisk("files", in -> receiveTree(in, target));
+    return onDisk("files", in -> receiveTree(in, target, grown(plan.fileBytes(), filesSlackBytes)));
   }
 
-  private void receiveTree(InputStream in, Path target) throws IOException {
-    long bytes = grown(plan.fileBytes(), filesSlackBytes);
+  /**
+   * @param bytes at most
+   */
+  private void receiveTree(InputStream in, Path target, long bytes) throws IOException {
     try {
       TreeReceiver.receive(in, target, limits(bytes));
     } catch (FileTreeException e) {
       if (e.isBeyondLimits()) {
         throw new MigrationException(
             NO_ROOM,
-            "The service has many more files than the %d MiB that its source announced. %s"
-                .formatted(plan.fileBytes() >> 20, e.getMessage()),
+            "The service has many more files than its source announced. %s"
+                .formatted(e.getMessage()),
             e);
       }
       if (e.isForbidden()) {

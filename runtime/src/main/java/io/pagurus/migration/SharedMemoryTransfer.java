@@ -16,12 +16,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.Future;
 
 /**
- * The shared memory of a service on its way, one artifact per segment and round; what CRIU finds of
- * it while the service stands still, it leaves out.
+ * The shared memory of a service and its files on tmpfs on their way, one artifact per segment or
+ * tmpfs and round; what CRIU finds of it while the service stands still, it leaves out.
  */
 final class SharedMemoryTransfer implements AutoCloseable {
   /** Digests of 4 GiB of memory for each segment; they take room for what it really has. */
@@ -35,6 +34,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
   private boolean inRounds;
   private boolean wanted;
   private final Map<Long, MemorySender> senders = new HashMap<>();
+  private final TmpfsTransfer tmpfs;
   private Map<Long, SharedSegment> frozen = Map.of();
 
   SharedMemoryTransfer(
@@ -48,6 +48,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
     this.progress = progress;
     this.tally = tally;
     this.rounds = Rounds.of(request);
+    this.tmpfs = new TmpfsTransfer(service);
   }
 
   /**
@@ -57,13 +58,14 @@ final class SharedMemoryTransfer implements AutoCloseable {
    */
   void choose(Strategy strategy, Features there) {
     wanted = there.sharedMemory();
+    tmpfs.choose(there);
     // A restore needs all of it: there is nothing that could follow.
     inRounds = strategy != Strategy.STOP_AND_COPY;
   }
 
   /** In rounds, while the service runs on; the freeze then sends what changed since. */
   void preCopy(ArtifactSender sender) {
-    if (!wanted || !inRounds) {
+    if (!inRounds) {
       return;
     }
     long since = System.nanoTime();
@@ -75,12 +77,16 @@ final class SharedMemoryTransfer implements AutoCloseable {
   }
 
   private boolean another() {
-    return !senders.isEmpty() && !standing.hurried() && rounds.advice() == Rounds.Advice.ANOTHER;
+    return anything() && !standing.hurried() && rounds.advice() == Rounds.Advice.ANOTHER;
+  }
+
+  private boolean anything() {
+    return !senders.isEmpty() || tmpfs.begun();
   }
 
   /** Once more: private memory has been on its way in between. */
   void lastRound(ArtifactSender sender) {
-    if (senders.isEmpty() || standing.hurried()) {
+    if (!anything() || standing.hurried()) {
       return;
     }
     long since = System.nanoTime();
@@ -90,7 +96,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
 
   private void round(ArtifactSender sender) {
     long begun = System.nanoTime();
-    Map<Long, SharedSegment> live = Reading.attempt(this::segments);
+    Map<Long, SharedSegment> live = wanted ? Reading.attempt(this::segments) : Map.of();
     try {
       long bytes = 0;
       for (SharedSegment segment : live.values()) {
@@ -102,6 +108,10 @@ final class SharedMemoryTransfer implements AutoCloseable {
         tally.received(sender, sent);
         bytes += sent.bytes();
         standing.check();
+      }
+      for (Sent sent : tmpfs.pass(sender)) {
+        tally.received(sender, sent);
+        bytes += sent.bytes();
       }
       rounds.add(bytes, System.nanoTime() - begun);
     } finally {
@@ -120,13 +130,13 @@ final class SharedMemoryTransfer implements AutoCloseable {
   /**
    * Opens the segments of the frozen service.
    *
-   * @return inode numbers of those that {@link #sendFrozen} will send
+   * @return what {@link #sendFrozen} will send
    */
-  Set<Long> openFrozen() {
+  Departure.Spared openFrozen() {
     if (wanted) {
       frozen = Reading.attempt(this::segments);
     }
-    return frozen.keySet();
+    return new Departure.Spared(frozen.keySet(), tmpfs.openFrozen());
   }
 
   /** Sends what of them the destination lacks, and then what only CRIU's page maps name. */
@@ -139,6 +149,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
               segment.artifactName(),
               artifact -> sender(segment).sendFrozen(artifact, segment.alone())));
     }
+    parts.addAll(tmpfs.sendFrozen(sender));
     Map<Long, List<Departure.PageRun>> listed = Reading.join(dumping).sharedPages();
     for (SharedSegment segment : frozen.values()) {
       Map<Integer, List<Departure.PageRun>> runs =

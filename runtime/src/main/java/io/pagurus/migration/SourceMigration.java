@@ -313,7 +313,7 @@ final class SourceMigration {
     progress.enter(Phase.DUMP, "Dumping and sending the frozen service.");
     Path images = staging.resolve("checkpoint");
     Set<String> always = memory.openFrozen();
-    Set<Long> spared = shared.openFrozen();
+    Departure.Spared spared = shared.openFrozen();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       Future<Departure.Dump> dumping =
           threads.submit(

@@ -160,7 +160,7 @@ final class Tally {
         downtimeMillis,
         clock.totalMillis(),
         fullSpeedMillis,
-        bytes(Kind.MEMORY),
+        bytes(Kind.MEMORY) + bytes(Kind.TMPFS),
         bytes(Kind.ROOTFS) + bytes(Kind.VOLUME) + bytes(Kind.LOG) + bytes(Kind.CHECKPOINT),
         bytesImages,
         bytesSent,

@@ -110,6 +110,9 @@ final class ServiceJudge {
       }
       total += figure;
     }
+    if (plan.sharedBytes() < 0 || plan.sharedBytes() > plan.memoryBytes()) {
+      findings.malformed("%d bytes of memory are shared".formatted(plan.sharedBytes()));
+    }
     if (total > policy.bytes()) {
       findings.refuse("bytes", "%d bytes where %d are allowed".formatted(total, policy.bytes()));
     }

@@ -16,6 +16,7 @@ import java.util.Set;
  * @param lazyPages whether the lazy restore path works there
  * @param sharedMemory whether shared memory may come as artifacts of its own; not from runtimes
  *     before this was added
+ * @param tmpfs whether the contents of tmpfs may; likewise
  */
 public record Features(
     String architecture,
@@ -25,4 +26,5 @@ public record Features(
     @JsonProperty("staging_available_bytes") long stagingAvailableBytes,
     @JsonProperty("disk_available_bytes") long diskAvailableBytes,
     @JsonProperty("lazy_pages") boolean lazyPages,
-    @JsonProperty("shared_memory") boolean sharedMemory) {}
+    @JsonProperty("shared_memory") boolean sharedMemory,
+    @JsonProperty("tmpfs") boolean tmpfs) {}

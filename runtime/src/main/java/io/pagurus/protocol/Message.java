@@ -123,7 +123,7 @@ public sealed interface Message {
    *
    * @param number unique within the migration, from 1
    * @param name which one of its kind: a volume's mount point, a log's suffix and offset, an
-   *     image's id; else empty
+   *     image's id, the device number of a tmpfs at the source; else empty
    */
   record ArtifactBegin(int number, Kind kind, String name) implements Message {
     /** What an artifact holds, and so where it is staged. */
@@ -138,6 +138,9 @@ public sealed interface Message {
       LOG,
       @JsonProperty("memory")
       MEMORY,
+      /** Files of a tmpfs that the service has mounted. */
+      @JsonProperty("tmpfs")
+      TMPFS,
       @JsonProperty("checkpoint")
       CHECKPOINT,
       /** Noise that measures the link and is thrown away; part of no manifest. */
@@ -256,7 +259,9 @@ public sealed interface Message {
    * @param networks the engine's descriptions of its networks
    * @param volumes the engine's descriptions of the named volumes
    * @param imageId the image's config digest
-   * @param memoryBytes what its processes occupy, bytes
+   * @param memoryBytes what its processes and its files on tmpfs occupy, bytes
+   * @param sharedBytes the part of it that lies in shared memory and on tmpfs: restored where it
+   *     arrives, it is needed only once; bytes
    * @param fileBytes rootfs changes and volumes, bytes
    * @param imageBytes size of the image, bytes
    * @param logBytes length of its current log, bytes
@@ -271,6 +276,7 @@ public sealed interface Message {
       List<ObjectNode> volumes,
       @JsonProperty("image_id") String imageId,
       @JsonProperty("memory_bytes") long memoryBytes,
+      @JsonProperty("shared_bytes") long sharedBytes,
       @JsonProperty("file_bytes") long fileBytes,
       @JsonProperty("image_bytes") long imageBytes,
       @JsonProperty("log_bytes") long logBytes,

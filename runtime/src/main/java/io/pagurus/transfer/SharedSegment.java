@@ -134,6 +134,11 @@ public final class SharedSegment implements PagedMemory, AutoCloseable {
     return inode;
   }
 
+  /** What it occupies, bytes. */
+  public long bytes() {
+    return file.data().stream().mapToLong(run -> run.pages() * PAGE).sum();
+  }
+
   /** As a tree of its own: each artifact holds one. */
   public Map<Integer, SharedSegment> alone() {
     return Map.of(NUMBER, this);

@@ -243,7 +243,8 @@ public final class FakeEngine implements ContainerEngine {
 
   @Override
   public Features features() {
-    return new Features("x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, diskAvailable, true, true);
+    return new Features(
+        "x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, diskAvailable, true, true, true);
   }
 
   @Override
@@ -400,6 +401,7 @@ public final class FakeEngine implements ContainerEngine {
           List.of(),
           "sha256:image",
           1 << 20,
+          0,
           IMAGE.length,
           IMAGE.length,
           8,
@@ -469,7 +471,12 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
-    public Dump dump(Set<Long> spared) {
+    public List<Tmpfs> tmpfs() {
+      return List.of();
+    }
+
+    @Override
+    public Dump dump(Spared spared) {
       reached(Step.DUMP);
       require(copy.life == Life.FROZEN, "Dump of " + copy);
       try {
@@ -548,6 +555,11 @@ public final class FakeEngine implements ContainerEngine {
     @Override
     public Path volume(String mountPoint) {
       throw new MigrationException(FailureCode.PROTOCOL, "No volume at " + mountPoint);
+    }
+
+    @Override
+    public Path tmpfs(String device) {
+      throw new MigrationException(FailureCode.PROTOCOL, "No tmpfs " + device);
     }
 
     @Override

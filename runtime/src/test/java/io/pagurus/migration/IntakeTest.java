@@ -68,12 +68,13 @@ final class IntakeTest {
         List.of(),
         "sha256:image",
         1 << 20,
+        0,
         PLANNED,
         1,
         1,
         List.of(),
         Set.of(),
-        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true));
+        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true, true));
   }
 
   /** Sends a file of this size to the rootfs. */

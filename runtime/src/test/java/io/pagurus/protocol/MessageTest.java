@@ -32,7 +32,7 @@ final class MessageTest {
           .put("umlaut", "ä\n\"€😀");
 
   private static final Features FEATURES =
-      new Features("x86_64", Set.of("avx2", "fpu"), "4.2.1", 1L << 40, 2, 3, true, true);
+      new Features("x86_64", Set.of("avx2", "fpu"), "4.2.1", 1L << 40, 2, 3, true, true, true);
 
   private static final Message.ServicePlan PLAN =
       new Message.ServicePlan(
@@ -41,6 +41,7 @@ final class MessageTest {
           List.of(NODE),
           List.of(),
           "sha256:1",
+          1,
           1,
           2,
           3,

@@ -43,6 +43,9 @@ final class Posix implements AutoCloseable {
   static final int SEEK_HOLE = 4;
   static final int AT_REMOVEDIR = 0x200;
 
+  /** linux/falloc.h, FALLOC_FL_PUNCH_HOLE with FALLOC_FL_KEEP_SIZE. */
+  private static final int PUNCH_HOLE_KEEP_SIZE = 3;
+
   private static final boolean ARM = System.getProperty("os.arch").equals("aarch64");
   private static final int O_DIRECTORY = ARM ? 040000 : 0200000;
   private static final int O_NOFOLLOW = ARM ? 0100000 : 0400000;
@@ -51,6 +54,7 @@ final class Posix implements AutoCloseable {
   private static final int O_NOCTTY = 0400;
   private static final int O_NOATIME = 01000000;
   private static final int O_CLOEXEC = 02000000;
+  private static final int O_READ_WRITE = 02;
   private static final int AT_FDCWD = -100;
   private static final int AT_SYMLINK_NOFOLLOW = 0x100;
   private static final int AT_EMPTY_PATH = 0x1000;
@@ -89,6 +93,9 @@ final class Posix implements AutoCloseable {
   private static final MethodHandle LSEEK =
       call("lseek64", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
   private static final MethodHandle FTRUNCATE = call("ftruncate64", JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle FALLOCATE =
+      call("fallocate64", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle FSTATFS = call("fstatfs64", JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle SYNCFS = call("syncfs", JAVA_INT, JAVA_INT);
   private static final MethodHandle MKDIRAT =
       call("mkdirat", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
@@ -155,6 +162,11 @@ final class Posix implements AutoCloseable {
   /** Does not wait for a FIFO's writer and takes no terminal, should the name be one by now. */
   int openFile(int directory, String name) {
     return openUnread(directory, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  }
+
+  /** Opens an existing file for writing; never waits, whatever the name is. */
+  int openForUpdate(int directory, String name) {
+    return open(directory, name, O_READ_WRITE | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
   }
 
   int createFile(int directory, String name) {
@@ -272,6 +284,28 @@ final class Posix implements AutoCloseable {
     } catch (Throwable e) {
       throw broken(e);
     }
+  }
+
+  /** Frees a part of a file, which then reads as zeros. */
+  int punch(int fd, long offset, long length) {
+    try {
+      return result((int) FALLOCATE.invokeExact(state, fd, PUNCH_HOLE_KEEP_SIZE, offset, length));
+    } catch (Throwable e) {
+      throw broken(e);
+    }
+  }
+
+  /** What the files of the file system occupy, bytes; 0 where it has no limit to count against. */
+  long usedBytes(int fd, String path) {
+    try {
+      check(result((int) FSTATFS.invokeExact(state, fd, stat)), "measure", path);
+    } catch (FileTreeException e) {
+      throw e;
+    } catch (Throwable e) {
+      throw broken(e);
+    }
+    // struct statfs, asm-generic/statfs.h: type 8, block size 8, blocks 8, free blocks 8.
+    return (stat.get(JAVA_LONG, 16) - stat.get(JAVA_LONG, 24)) * stat.get(JAVA_LONG, 8);
   }
 
   int syncFileSystem(int fd) {

@@ -2,8 +2,6 @@ package io.pagurus.dind.files;
 
 import static io.pagurus.dind.files.Posix.check;
 
-import java.nio.file.Path;
-
 /**
  * A directory to read from, opened only when something in it is needed: most of a tree is unchanged
  * in all passes but the first.
@@ -29,9 +27,8 @@ final class SourceDirectory implements AutoCloseable {
     this.fd = fd;
   }
 
-  static SourceDirectory root(Posix posix, Path root) {
-    int fd = (int) check(posix.openRoot(root.toString()), "open", root.toString());
-    return new SourceDirectory(posix, null, "", 0, "", fd);
+  static SourceDirectory root(Posix posix, FileTree tree) {
+    return new SourceDirectory(posix, null, "", 0, "", tree.openRoot(posix));
   }
 
   SourceDirectory child(String childName, long childInode) {

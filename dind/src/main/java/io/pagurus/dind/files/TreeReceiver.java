@@ -99,6 +99,7 @@ public final class TreeReceiver {
         case Wire.NODE -> node(path);
         case Wire.LINK -> link(path);
         case Wire.REMOVE -> remove(path);
+        case Wire.PATCH -> patch(path);
         default -> throw malformed(path, "the record type %d is unknown".formatted(type));
       }
     }
@@ -171,7 +172,11 @@ public final class TreeReceiver {
         parent,
         () -> {
           try {
-            extents(fd, path);
+            long end = extents(fd, path);
+            long size = size(path);
+            if (size != end) {
+              check(posix.truncate(fd, size), "set the size of", path);
+            }
           } finally {
             posix.close(fd);
           }
@@ -179,7 +184,59 @@ public final class TreeReceiver {
         });
   }
 
-  private void extents(int fd, String path) throws IOException {
+  /**
+   * Changes a file in place, under a name that nobody else knows: whatever a second stream does to
+   * this one, nothing else is changed.
+   */
+  private void patch(String path) throws IOException {
+    Metadata metadata = metadata(path, Wire.FILE);
+    int parent = parentOf(path);
+    if (posix.link(parent, Names.last(path), parent, temporary) < 0) {
+      throw malformed(path, "what is to be changed is missing");
+    }
+    orDiscard(
+        parent,
+        () -> {
+          int fd = posix.openForUpdate(parent, temporary);
+          check(fd, "open", path);
+          try {
+            check(posix.stat(fd, ""), "stat", path);
+            if (posix.status().type(path) != FileType.REGULAR) {
+              throw malformed(path, "what is to be changed is no file");
+            }
+            extents(fd, path);
+            holes(fd, path);
+            check(posix.truncate(fd, size(path)), "set the size of", path);
+          } finally {
+            posix.close(fd);
+          }
+          finishLeaf(parent, path, metadata);
+          // Renaming one name of a file to another of the same file does nothing, rename(2).
+          posix.unlink(parent, temporary, 0);
+        });
+  }
+
+  private void holes(int fd, String path) throws IOException {
+    for (long length = in.u64(); length != 0; length = in.u64()) {
+      Interruption.check("apply", path);
+      long offset = in.u64();
+      if (length < 0 || offset < 0 || offset > Long.MAX_VALUE - length) {
+        throw malformed(path, "a hole of %d bytes at offset %d".formatted(length, offset));
+      }
+      check(posix.punch(fd, offset, length), "free a part of", path);
+    }
+  }
+
+  private long size(String path) throws IOException {
+    long size = in.u64();
+    if (size < 0) {
+      throw malformed(path, "a size of %d bytes is invalid".formatted(size));
+    }
+    return size;
+  }
+
+  /** Returns where the last one ended. */
+  private long extents(int fd, String path) throws IOException {
     long end = 0;
     for (int length = in.u32(); length != 0; length = in.u32()) {
       Interruption.check("apply", path);
@@ -201,13 +258,7 @@ public final class TreeReceiver {
         done += check(posix.write(fd, done, length - done, offset + done), "write", path);
       }
     }
-    long size = in.u64();
-    if (size < 0) {
-      throw malformed(path, "a size of %d bytes is invalid".formatted(size));
-    }
-    if (size != end) {
-      check(posix.truncate(fd, size), "set the size of", path);
-    }
+    return end;
   }
 
   private void symlink(String path) throws IOException {

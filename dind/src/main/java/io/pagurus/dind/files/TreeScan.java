@@ -36,7 +36,7 @@ final class TreeScan {
 
   private TreeSnapshot run(Optional<Node> old) {
     long takenNanos = posix.fileClockNanos();
-    int fd = (int) check(posix.openRoot(tree.root().toString()), "open", tree.root().toString());
+    int fd = tree.openRoot(posix);
     try {
       check(posix.stat(fd, ""), "stat", "");
       fileSystem = posix.status().fileSystem();

@@ -5,6 +5,8 @@ import static io.pagurus.dind.files.Posix.check;
 import io.pagurus.dind.files.TreeSnapshot.Node;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -32,6 +34,8 @@ public final class TreeSender {
   private final FileTree tree;
   private final TreeSnapshot before;
   private final Predicate<String> always;
+  private final Optional<SentBlocks> blocks;
+  private final byte[] looked = new byte[Posix.BUFFER_BYTES];
   private final RecordWriter out;
   private final Set<Long> changedInodes = new HashSet<>();
   private final Map<Long, String> sentInodes = new HashMap<>();
@@ -41,11 +45,17 @@ public final class TreeSender {
   private long skipped;
 
   private TreeSender(
-      Posix posix, FileTree tree, TreeSnapshot before, Predicate<String> always, RecordWriter out) {
+      Posix posix,
+      FileTree tree,
+      TreeSnapshot before,
+      Predicate<String> always,
+      Optional<SentBlocks> blocks,
+      RecordWriter out) {
     this.posix = posix;
     this.tree = tree;
     this.before = before;
     this.always = always;
+    this.blocks = blocks;
     this.out = out;
   }
 
@@ -67,13 +77,36 @@ public final class TreeSender {
       Predicate<String> always,
       OutputStream out)
       throws IOException {
+    return send(tree, now, before, always, Optional.empty(), out);
+  }
+
+  /**
+   * The same with an eye on contents instead of stamps: of a file that the receiver has, only the
+   * blocks travel that differ.
+   *
+   * @param blocks what it has, by the passes before; updated
+   */
+  public static TreeStats send(
+      FileTree tree, TreeSnapshot now, TreeSnapshot before, SentBlocks blocks, OutputStream out)
+      throws IOException {
+    return send(tree, now, before, path -> false, Optional.of(blocks), out);
+  }
+
+  private static TreeStats send(
+      FileTree tree,
+      TreeSnapshot now,
+      TreeSnapshot before,
+      Predicate<String> always,
+      Optional<SentBlocks> blocks,
+      OutputStream out)
+      throws IOException {
     try (Posix posix = new Posix()) {
       RecordWriter writer = new RecordWriter(out);
-      TreeSender sender = new TreeSender(posix, tree, before, always, writer);
+      TreeSender sender = new TreeSender(posix, tree, before, always, blocks, writer);
       if (now.root().isPresent()) {
         Node root = now.root().get();
         sender.findChangedInodes(root, before.root(), "");
-        try (SourceDirectory directory = SourceDirectory.root(posix, tree.root())) {
+        try (SourceDirectory directory = SourceDirectory.root(posix, tree)) {
           sender.directory(directory, root, before.root(), "");
         }
       }
@@ -111,6 +144,10 @@ public final class TreeSender {
         || (node.stamp().linked() && changedInodes.contains(node.stamp().inode()));
   }
 
+  private boolean toBeLookedAt(Node node) {
+    return blocks.isPresent() && node.stamp().type() == FileType.REGULAR;
+  }
+
   private static Optional<Node> child(Optional<Node> parent, Node child) {
     return parent.flatMap(node -> node.child(child.name()));
   }
@@ -128,7 +165,7 @@ public final class TreeSender {
       remove(Names.join(path, gone.name()));
     }
     for (Node leaf : leaves) {
-      leaf(directory, leaf, Names.join(path, leaf.name()));
+      leaf(directory, leaf, child(old, leaf), Names.join(path, leaf.name()));
     }
     for (Node child : now.children()) {
       if (child.stamp().directory()) {
@@ -143,7 +180,8 @@ public final class TreeSender {
     List<Node> leaves = new ArrayList<>();
     for (Node child : now.children()) {
       if (!child.stamp().directory()
-          && toSend(child, child(old, child), Names.join(path, child.name()))) {
+          && (toBeLookedAt(child)
+              || toSend(child, child(old, child), Names.join(path, child.name())))) {
         leaves.add(child);
       }
     }
@@ -183,7 +221,8 @@ public final class TreeSender {
     }
   }
 
-  private void leaf(SourceDirectory directory, Node node, String path) throws IOException {
+  private void leaf(SourceDirectory directory, Node node, Optional<Node> old, String path)
+      throws IOException {
     Interruption.check("send", path);
     Stamp stamp = node.stamp();
     if (stamp.whiteout()) {
@@ -196,6 +235,9 @@ public final class TreeSender {
       return;
     }
     String sent = stamp.linked() ? sentInodes.get(stamp.inode()) : null;
+    if (sent != null && !toSend(node, old, path)) {
+      return; // looked at under another name
+    }
     if (sent != null) {
       out.begin(Wire.LINK, path).path(sent);
       files++;
@@ -203,7 +245,7 @@ public final class TreeSender {
     }
     boolean present =
         switch (stamp.type()) {
-          case REGULAR -> regular(parent, node, path);
+          case REGULAR -> regular(parent, node, old, path);
           case SYMLINK -> symlink(parent, node, path);
           case FIFO, SOCKET, CHARACTER_DEVICE, BLOCK_DEVICE -> node(parent, node, path);
           case DIRECTORY -> throw new IllegalStateException(path);
@@ -212,7 +254,6 @@ public final class TreeSender {
       miss(node);
       return;
     }
-    files++;
     if (stamp.linked()) {
       sentInodes.put(stamp.inode(), path);
     }
@@ -223,7 +264,8 @@ public final class TreeSender {
     skipped++;
   }
 
-  private boolean regular(int parent, Node node, String path) throws IOException {
+  private boolean regular(int parent, Node node, Optional<Node> old, String path)
+      throws IOException {
     int fd = posix.openFile(parent, node.name());
     if (SourceDirectory.vanished(fd, path)) {
       return false;
@@ -234,12 +276,149 @@ public final class TreeSender {
       if (status.inode() != node.stamp().inode() || status.type(path) != FileType.REGULAR) {
         return false;
       }
-      out.begin(Wire.FILE, path).metadata(metadata(parent, node.name(), status, path));
-      extents(fd, status, path);
+      Metadata metadata = metadata(parent, node.name(), status, path);
+      boolean inBlocks = blocks.isPresent() && status.sizeBytes() <= SentBlocks.MOST_BYTES;
+      if (inBlocks && held(node, old)) {
+        Patch patch = new Patch(path, metadata);
+        if (toSend(node, old, path)) {
+          patch.begin();
+        }
+        patch(fd, status, patch, blocks.get());
+        return true;
+      }
+      out.begin(Wire.FILE, path).metadata(metadata);
+      if (inBlocks) {
+        blocks.get().begin(status.inode());
+        changedBlocks(fd, status, path, blocks.get(), () -> {});
+        List<SentBlocks.Run> ignored = blocks.get().gone(status.inode());
+      } else {
+        extents(fd, status, path);
+        if (blocks.isPresent()) {
+          node.miss();
+        }
+      }
       out.u32(0).u64(status.sizeBytes());
+      files++;
       return true;
     } finally {
       posix.close(fd);
+    }
+  }
+
+  /** Whether the receiver has an earlier state of this very file under this name. */
+  private static boolean held(Node node, Optional<Node> old) {
+    return old.filter(last -> !last.missed())
+        .map(Node::stamp)
+        .filter(stamp -> stamp.type() == FileType.REGULAR)
+        .filter(stamp -> stamp.inode() == node.stamp().inode())
+        .isPresent();
+  }
+
+  /** The record of a change in place; nothing is written before there is one. */
+  private final class Patch {
+    private final String path;
+    private final Metadata metadata;
+    private boolean begun;
+
+    Patch(String path, Metadata metadata) {
+      this.path = path;
+      this.metadata = metadata;
+    }
+
+    void begin() throws IOException {
+      if (!begun) {
+        begun = true;
+        out.begin(Wire.PATCH, path).metadata(metadata);
+      }
+    }
+
+    void end(List<SentBlocks.Run> gone, long size) throws IOException {
+      if (!gone.isEmpty()) {
+        begin();
+      }
+      if (!begun) {
+        return;
+      }
+      out.u32(0);
+      for (SentBlocks.Run run : gone) {
+        long offset = run.first() * SentBlocks.BLOCK_BYTES;
+        if (offset < size) {
+          out.u64(run.count() * SentBlocks.BLOCK_BYTES).u64(offset);
+        }
+      }
+      out.u64(0).u64(size);
+      files++;
+    }
+  }
+
+  private void patch(int fd, Status status, Patch patch, SentBlocks held) throws IOException {
+    changedBlocks(fd, status, patch.path, held, patch::begin);
+    patch.end(held.gone(status.inode()), status.sizeBytes());
+  }
+
+  @FunctionalInterface
+  private interface Beginning {
+    void write() throws IOException;
+  }
+
+  /**
+   * Those blocks of a file that the receiver lacks. What is cut off or grows meanwhile is left to
+   * the next pass.
+   *
+   * @param beginning runs before anything is written
+   */
+  private void changedBlocks(
+      int fd, Status status, String path, SentBlocks held, Beginning beginning) throws IOException {
+    long size = status.sizeBytes();
+    for (long start = 0; start < size; ) {
+      long end = size;
+      if (status.sparse()) {
+        long data = posix.seek(fd, start, Posix.SEEK_DATA);
+        if (data == -Posix.ENXIO) {
+          return;
+        }
+        check(data, "find the data of", path);
+        end = posix.seek(fd, data, Posix.SEEK_HOLE);
+        if (end == -Posix.ENXIO) {
+          return; // cut off meanwhile
+        }
+        check(end, "find holes of", path);
+        start = data - data % SentBlocks.BLOCK_BYTES;
+      }
+      while (start < Math.min(end, size)) {
+        Interruption.check("send", path);
+        long wanted = Math.min(Posix.BUFFER_BYTES, Math.min(end, size) - start);
+        long length = check(posix.read(fd, wanted, start), "read", path);
+        if (length <= 0) {
+          return;
+        }
+        changedBlocks(status.inode(), start, (int) length, held, beginning);
+        start += Math.ceilDiv(wanted, SentBlocks.BLOCK_BYTES) * SentBlocks.BLOCK_BYTES;
+      }
+    }
+  }
+
+  /** The same for what has been read. */
+  private void changedBlocks(
+      long inode, long start, int length, SentBlocks held, Beginning beginning) throws IOException {
+    MemorySegment.copy(posix.buffer(), ValueLayout.JAVA_BYTE, 0, looked, 0, length);
+    int whole = Math.ceilDiv(length, SentBlocks.BLOCK_BYTES) * SentBlocks.BLOCK_BYTES;
+    Arrays.fill(looked, length, whole, (byte) 0);
+    int changedFrom = 0;
+    for (int at = 0; at < length; at += SentBlocks.BLOCK_BYTES) {
+      if (!held.changed(inode, (start + at) / SentBlocks.BLOCK_BYTES, looked, at)) {
+        extent(start, changedFrom, at, beginning);
+        changedFrom = at + SentBlocks.BLOCK_BYTES;
+      }
+    }
+    extent(start, changedFrom, length, beginning);
+  }
+
+  private void extent(long start, int from, int to, Beginning beginning) throws IOException {
+    if (from < to) {
+      beginning.write();
+      out.u32(to - from).u64(start + from).bytes(posix.buffer().asSlice(from), to - from);
+      bytes += to - from;
     }
   }
 
@@ -289,6 +468,7 @@ public final class TreeSender {
     }
     out.begin(Wire.SYMLINK, path).metadata(metadata.get());
     out.u16((int) length).bytes(posix.buffer(), length);
+    files++;
     return true;
   }
 
@@ -298,6 +478,7 @@ public final class TreeSender {
       return false;
     }
     out.begin(Wire.NODE, path).metadata(metadata.get()).u64(node.stamp().device());
+    files++;
     return true;
   }
 

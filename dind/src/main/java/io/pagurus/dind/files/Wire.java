@@ -12,6 +12,7 @@ final class Wire {
   static final int LINK = 5;
   static final int REMOVE = 6;
   static final int END = 7;
+  static final int PATCH = 8;
 
   /** Bytes of an extent that a receiver must be ready for, and of a block. */
   static final int BLOCK_BYTES = 262144;

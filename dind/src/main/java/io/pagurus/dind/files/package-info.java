@@ -29,11 +29,13 @@
  * 5 LINK       path, path of an entry earlier in this stream
  * 6 REMOVE     path
  * 7 END        u64 files, u64 bytes
+ * 8 PATCH      path, metadata, extents as above, u32 0, holes {u64 length > 0, u64 offset}..., u64 0, u64 size
+ *              what changed of a regular file that an earlier pass has brought under this path
  * metadata     u32 st_mode, u32 uid, u32 gid, i64 + u32 atime, i64 + u32 mtime (s, ns),
  *              u16 count, extended attributes {u8 length, name, u32 length, value}...
  * </pre>
  *
- * Records come depth first: a directory, then all that is below it. 0 and types above 7 are
+ * Records come depth first: a directory, then all that is below it. 0 and types above 8 are
  * invalid.
  */
 package io.pagurus.dind.files;

@@ -4,6 +4,7 @@ import static io.pagurus.model.FailureCode.DUMP_FAILED;
 import static java.nio.file.StandardOpenOption.READ;
 
 import io.pagurus.dind.files.Fifo;
+import io.pagurus.engine.Departure;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -16,7 +17,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,6 +38,7 @@ final class CriuDump implements AutoCloseable {
   static final String PAGE_SERVER = "--page-server";
   private static final String HOLD = "PAGURUS_HOLD";
   private static final String SPARED = "PAGURUS_SPARED";
+  private static final String SPARED_TMPFS = "PAGURUS_SPARED_TMPFS";
   private static final int WAITS = 'w';
   private static final int DUMPED = 0;
   static final Duration LIMIT = Duration.ofMinutes(2);
@@ -126,6 +127,7 @@ final class CriuDump implements AutoCloseable {
             .redirectOutput(work.resolve("runc.out").toFile());
     runc.environment().put(HOLD, work.toString());
     runc.environment().put(SPARED, SparedMemory.list(images).toString());
+    runc.environment().put(SPARED_TMPFS, StagedTmpfs.list(images).toString());
     return runc.start();
   }
 
@@ -137,9 +139,10 @@ final class CriuDump implements AutoCloseable {
     return work;
   }
 
-  /** Names shared memory that CRIU is to leave out (image/shared.c); before {@link #run}. */
-  void spare(Set<Long> inodes) throws IOException {
-    SparedMemory.write(images, inodes);
+  /** Names what CRIU is to leave out (image/shared.c, image/plain-tar.c); before {@link #run}. */
+  void spare(Departure.Spared spared) throws IOException {
+    SparedMemory.write(images, spared.segments());
+    StagedTmpfs.write(images, spared.tmpfs());
   }
 
   /**

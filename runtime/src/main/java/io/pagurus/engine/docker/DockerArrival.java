@@ -44,6 +44,9 @@ final class DockerArrival implements Arrival {
   private static final Duration START_LIMIT = Duration.ofMinutes(1);
   private static final Duration RESTORE_LIMIT = Duration.ofMinutes(2);
 
+  /** A service that has little on tmpfs may have more by the time of the freeze, bytes. */
+  private static final long TMPFS_SLACK_BYTES = 64L << 20;
+
   private final EngineApi api;
   private final ImageStore images;
   private final AddressReservation addresses;
@@ -51,6 +54,7 @@ final class DockerArrival implements Arrival {
   private final Message.ServicePlan plan;
   private final ContainerSpec spec;
   private final Path work;
+  private final StagedTmpfs tmpfs;
   private final List<String> createdVolumes = new ArrayList<>();
   private final List<String> createdNetworks = new ArrayList<>();
   private String id = "";
@@ -59,6 +63,7 @@ final class DockerArrival implements Arrival {
   private HeldStart start;
   private RestoreMemory memory = RestoreMemory.NONE;
   private SparedMemory shared;
+  private Path checkpoint;
 
   DockerArrival(
       EngineApi api,
@@ -74,6 +79,9 @@ final class DockerArrival implements Arrival {
     this.plan = plan;
     this.spec = new ContainerSpec(plan.inspect());
     this.work = staging.resolve("restore");
+    this.tmpfs =
+        new StagedTmpfs(
+            staging.getFileName().toString(), 2 * plan.memoryBytes() + TMPFS_SLACK_BYTES);
   }
 
   @Override
@@ -196,6 +204,11 @@ final class DockerArrival implements Arrival {
   }
 
   @Override
+  public Path tmpfs(String device) throws IOException {
+    return tmpfs.path(device);
+  }
+
+  @Override
   public void log(String suffix, long offset, InputStream lines) throws IOException {
     long lost = oldLog.write(suffix, offset, lines);
     if (lost > 0) {
@@ -205,6 +218,7 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException {
+    checkpoint = images;
     shared = SparedMemory.read(images, work, segments);
     memory = RestoreMemory.start(images, work, pages);
   }
@@ -213,6 +227,7 @@ final class DockerArrival implements Arrival {
   public void verify() {
     memory.verify();
     shared.verify();
+    tmpfs.verify(checkpoint, work);
   }
 
   @Override
@@ -290,6 +305,7 @@ final class DockerArrival implements Arrival {
   public void settle() {
     declared.serviceOf(plan.inspect()).ifPresent(declared::forget);
     memory.settle();
+    tmpfs.close();
   }
 
   @Override
@@ -301,6 +317,7 @@ final class DockerArrival implements Arrival {
       attempt("container " + plan.service(), () -> api.remove(id, true, true));
     }
     memory.close();
+    tmpfs.close();
     createdVolumes.forEach(volume -> attempt("volume " + volume, () -> remove(volume)));
     createdNetworks.forEach(
         network -> attempt("network " + network, () -> api.networkRemove(network)));

@@ -21,6 +21,7 @@ import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.LogLines;
 import io.pagurus.transfer.ProcessMemory;
+import io.pagurus.transfer.SharedSegment;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -103,6 +104,7 @@ final class DockerDeparture implements Departure {
   @Override
   public Message.ServicePlan plan() {
     try {
+      long sharedBytes = sharedBytes();
       return new Message.ServicePlan(
           container.name(),
           spec.inspect(),
@@ -114,7 +116,8 @@ final class DockerDeparture implements Departure {
               .map(mount -> api.volumeInspect(mount.volume().orElseThrow()))
               .toList(),
           container.imageId(),
-          ProcessMemory.anonymousBytes(processes().values()),
+          ProcessMemory.privateBytes(processes().values()) + sharedBytes,
+          sharedBytes,
           fileBytes(),
           api.imageInspect(container.imageId()).path("Size").asLong(),
           logBytes(),
@@ -124,6 +127,20 @@ final class DockerDeparture implements Departure {
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot measure " + container.name(), e);
     }
+  }
+
+  /** Each segment and each tmpfs once, whoever has it mapped. */
+  private long sharedBytes() throws IOException {
+    long bytes = 0;
+    for (SharedSegment segment : SharedSegment.open(processes().values()).values()) {
+      try (segment) {
+        bytes += segment.bytes();
+      }
+    }
+    for (Tmpfs tmpfs : tmpfs()) {
+      bytes += tmpfs.tree().fileSystemBytes();
+    }
+    return bytes;
   }
 
   private long logBytes() throws IOException {
@@ -181,6 +198,11 @@ final class DockerDeparture implements Departure {
               mount.destination()));
     }
     return trees;
+  }
+
+  @Override
+  public List<Tmpfs> tmpfs() throws IOException {
+    return TmpfsMounts.of(container.pid());
   }
 
   @Override
@@ -280,7 +302,7 @@ final class DockerDeparture implements Departure {
   }
 
   @Override
-  public Dump dump(Set<Long> spared) {
+  public Dump dump(Spared spared) {
     try {
       dump.spare(spared);
       dump.run();
@@ -296,7 +318,7 @@ final class DockerDeparture implements Departure {
         lazy.put(pid, runs);
       }
       Map<Long, List<PageRun>> shared = new TreeMap<>();
-      for (long segment : spared) {
+      for (long segment : spared.segments()) {
         shared.put(
             segment,
             checkpoint.sharedMemory(segment).stream()

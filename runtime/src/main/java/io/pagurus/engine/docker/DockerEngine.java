@@ -252,8 +252,9 @@ public final class DockerEngine implements ContainerEngine {
   private void checkRoom(
       Message.ServicePlan plan, boolean imagePresent, List<Message.Problem> problems) {
     Features here = machine.features();
-    // Once in the page store, once in the restored processes.
-    long memory = 2 * plan.memoryBytes() + MEMORY_MARGIN;
+    // Once in the page store, once in the restored processes; what is shared stays where it came.
+    long ownBytes = plan.memoryBytes() - plan.sharedBytes();
+    long memory = 2 * ownBytes + plan.sharedBytes() + MEMORY_MARGIN;
     if (here.memoryAvailableBytes() < memory) {
       problems.add(
           new Message.Problem(
@@ -261,7 +262,7 @@ public final class DockerEngine implements ContainerEngine {
               "The destination has %d MiB of memory available, the service needs %d MiB while it arrives."
                   .formatted(here.memoryAvailableBytes() >> 20, memory >> 20)));
     }
-    long staging = plan.memoryBytes() + MEMORY_MARGIN;
+    long staging = ownBytes + MEMORY_MARGIN;
     if (here.stagingAvailableBytes() < staging) {
       problems.add(
           new Message.Problem(
@@ -382,6 +383,7 @@ public final class DockerEngine implements ContainerEngine {
     if (CriuLeftovers.endRestores(ProcessHandle.allProcesses())) {
       CriuLeftovers.unmountYards();
     }
+    StagedTmpfs.sweep(StagedTmpfs.DIRECTORY);
     try {
       CpuQuota.sweep(CpuQuota.NOTES);
     } catch (IOException e) {

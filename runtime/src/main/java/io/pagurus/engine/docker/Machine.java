@@ -54,6 +54,7 @@ public final class Machine {
         usable(staging),
         usable(DockerEngine.DATA_ROOT),
         largePipes() && userfaultfd(),
+        true,
         true);
   }
 

@@ -1,0 +1,119 @@
+package io.pagurus.migration;
+
+import static io.pagurus.model.FailureCode.DUMP_FAILED;
+
+import io.pagurus.dind.files.FileTreeException;
+import io.pagurus.dind.files.TreeSender;
+import io.pagurus.dind.files.TreeSnapshot;
+import io.pagurus.engine.Departure;
+import io.pagurus.engine.Departure.Tmpfs;
+import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Features;
+import io.pagurus.protocol.Message.ArtifactBegin.Kind;
+import io.pagurus.transfer.ArtifactSender;
+import io.pagurus.transfer.ArtifactSender.Sent;
+import io.pagurus.transfer.FileDigests;
+import java.io.OutputStream;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * The files that a service has on tmpfs on their way, one artifact per tmpfs and pass. Each pass
+ * looks at all contents: a write through a shared mapping leaves no trace in a file's times there.
+ * An empty tmpfs is left to CRIU.
+ */
+final class TmpfsTransfer {
+  /** Digests of 4 GiB for each tmpfs; they take room for what it really has. */
+  private static final long DIGESTS = 1L << 20;
+
+  private final Departure service;
+  private final Map<String, Passes> passes = new HashMap<>();
+  private boolean wanted;
+  private List<Tmpfs> frozen = List.of();
+
+  TmpfsTransfer(Departure service) {
+    this.service = service;
+  }
+
+  /** What the destination has of one. */
+  private static final class Passes {
+    final FileDigests digests = new FileDigests(DIGESTS);
+    TreeSnapshot last = TreeSnapshot.empty();
+  }
+
+  /**
+   * Settles whether it travels this way; before any of it does.
+   *
+   * @param there what the destination offers
+   */
+  void choose(Features there) {
+    wanted = there.tmpfs();
+  }
+
+  /** Whether there is anything so far. */
+  boolean begun() {
+    return !passes.isEmpty();
+  }
+
+  /** Sends what has changed since the last pass. */
+  List<Sent> pass(ArtifactSender sender) {
+    return send(sender, present());
+  }
+
+  private List<Tmpfs> present() {
+    return wanted
+        ? Reading.attempt(service::tmpfs).stream().filter(this::isToSend).toList()
+        : List.of();
+  }
+
+  private boolean isToSend(Tmpfs tmpfs) {
+    return passes.containsKey(tmpfs.device()) || scan(tmpfs, TreeSnapshot.empty()).size() > 1;
+  }
+
+  /**
+   * Finds what the frozen service has.
+   *
+   * @return device numbers of what {@link #sendFrozen} will send
+   */
+  Set<String> openFrozen() {
+    frozen = present();
+    return frozen.stream().map(Tmpfs::device).collect(Collectors.toSet());
+  }
+
+  /** The last pass. */
+  List<Sent> sendFrozen(ArtifactSender sender) {
+    return send(sender, frozen);
+  }
+
+  private List<Sent> send(ArtifactSender sender, List<Tmpfs> mounts) {
+    List<Sent> parts = new ArrayList<>();
+    for (Tmpfs tmpfs : mounts) {
+      Passes before = passes.computeIfAbsent(tmpfs.device(), device -> new Passes());
+      TreeSnapshot now = scan(tmpfs, before.last);
+      parts.add(
+          sender.send(
+              Kind.TMPFS,
+              tmpfs.device(),
+              artifact -> {
+                try (OutputStream out = artifact.stream()) {
+                  TreeSender.send(tmpfs.tree(), now, before.last, before.digests, out);
+                }
+              }));
+      before.last = now;
+    }
+    return parts;
+  }
+
+  private static TreeSnapshot scan(Tmpfs tmpfs, TreeSnapshot last) {
+    try {
+      return tmpfs.tree().scan(last);
+    } catch (FileTreeException e) {
+      throw new MigrationException(
+          DUMP_FAILED, "Cannot read the service's tmpfs: %s.".formatted(e.getMessage()), e);
+    }
+  }
+}
