@@ -70,6 +70,7 @@ abstract class BetweenTwo {
 
   static void assertNothingIsStaged(OuterContainer outer) {
     assertEquals("", outer.exec("sh", "-c", "ls /run/pagurus/restore 2> /dev/null || true").ok());
+    assertEquals("", outer.exec("sh", "-c", "ls /run/pagurus/tmpfs 2> /dev/null || true").ok());
     assertEquals("", outer.exec("ls", "/dev/shm/pagurus").ok());
   }
 

@@ -87,7 +87,7 @@ final class StagedTmpfs implements AutoCloseable {
     Path point = Files.createDirectories(directory.resolve(device));
     Tool.run(
         LIMIT,
-        List.of("mount", "-t", "tmpfs", "-o", "size=" + mostBytes, "pagurus", point.toString()));
+        List.of("mount", "-t", "tmpfs", "-o", "size=" + mostBytes, "tmpfs", point.toString()));
     mounted.put(device, point);
     return point;
   }
