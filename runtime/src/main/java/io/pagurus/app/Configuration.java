@@ -13,6 +13,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * How this runtime is set up, read from environment variables; {@code docs/cli.md} lists them.
@@ -31,6 +33,7 @@ import java.util.Optional;
  * @param policyFile what services may arrive; may be missing
  * @param hiddenCpuFlags instruction-set flags to hide from peers, so that machines with different
  *     CPUs agree on what a service may use
+ * @param digestBytes most off-heap memory of one migration for digests of what it has sent
  */
 public record Configuration(
     String name,
@@ -44,7 +47,13 @@ public record Configuration(
     Path composeFile,
     Path imageDirectory,
     Path policyFile,
-    List<String> hiddenCpuFlags) {
+    List<String> hiddenCpuFlags,
+    long digestBytes) {
+  private static final Map<String, Long> BYTES =
+      Map.of("KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30);
+
+  private static final Pattern AMOUNT = Pattern.compile("([1-9]\\d{0,5})([KMG]iB)");
+
 
   /**
    * Reads the environment.
@@ -64,7 +73,8 @@ public record Configuration(
         path(environment, "PAGURUS_COMPOSE_FILE", "/etc/pagurus/compose.yaml"),
         path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"),
         path(environment, "PAGURUS_POLICY_FILE", "/etc/pagurus/policy.yaml"),
-        words(environment, "PAGURUS_CPU_HIDE"));
+        words(environment, "PAGURUS_CPU_HIDE"),
+        bytes(environment, "PAGURUS_DIGEST_MEMORY", "64MiB"));
   }
 
   private static List<String> words(Map<String, String> environment, String name) {
@@ -80,6 +90,17 @@ public record Configuration(
 
   private static Path path(Map<String, String> environment, String name, String fallback) {
     return Path.of(text(environment, name).orElse(fallback));
+  }
+
+  private static long bytes(Map<String, String> environment, String name, String fallback) {
+    String text = text(environment, name).orElse(fallback);
+    Matcher amount = AMOUNT.matcher(text);
+    if (!amount.matches()) {
+      throw new MigrationException(
+          FailureCode.USAGE,
+          "%s must be an amount such as 512KiB or 64MiB, not '%s'.".formatted(name, text));
+    }
+    return Long.parseLong(amount.group(1)) * BYTES.get(amount.group(2));
   }
 
   private static int port(Map<String, String> environment) {

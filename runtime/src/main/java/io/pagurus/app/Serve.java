@@ -97,7 +97,8 @@ final class Serve implements Callable<Integer> {
               tickets,
               new Journal(configuration.stateDirectory().resolve("journal")),
               events,
-              configuration.stagingDirectory());
+              configuration.stagingDirectory(),
+              configuration.digestBytes());
       var readiness = new Readiness(engine, declared, configuration, migrations::recover);
 
       try (var listener =

@@ -11,6 +11,7 @@ import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.CpuShare;
+import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.Pace;
 import io.pagurus.transfer.ProcessMemory;
@@ -30,10 +31,8 @@ import org.slf4j.LoggerFactory;
 final class MemoryTransfer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MemoryTransfer.class);
 
-  /** Digests of 4 GiB of memory; what a service has beyond travels in every round. */
-  private static final long DIGEST_BYTES = 16L << 20;
-
   private final MigrationRequest request;
+  private final DigestStore digests;
   private final Departure service;
   private final Standing standing;
   private final Progress progress;
@@ -51,11 +50,13 @@ final class MemoryTransfer implements AutoCloseable {
   MemoryTransfer(
       MigrationRequest request,
       Departure service,
+      DigestStore digests,
       Standing standing,
       Progress progress,
       Tally tally) {
     this.request = request;
     this.service = service;
+    this.digests = digests;
     this.standing = standing;
     this.progress = progress;
     this.tally = tally;
@@ -74,7 +75,7 @@ final class MemoryTransfer implements AutoCloseable {
     mayFollow = strategy == Strategy.POST_COPY || request.allowPostCopy();
     if (inRounds) {
       memory.close();
-      memory = MemorySender.inRounds(DIGEST_BYTES);
+      memory = MemorySender.inRounds(digests);
     }
   }
 

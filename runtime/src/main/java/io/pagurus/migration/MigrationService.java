@@ -70,6 +70,7 @@ public final class MigrationService implements Migrations {
    * @param name of this outer container in reports
    * @param fingerprint of this runtime's certificate
    * @param staging directory on a tmpfs for what is on its way
+   * @param digestBytes most off-heap memory of one migration for digests of what it has sent
    */
   public MigrationService(
       String name,
@@ -78,7 +79,8 @@ public final class MigrationService implements Migrations {
       TicketOffice tickets,
       Journal journal,
       Events events,
-      Path staging) {
+      Path staging,
+      long digestBytes) {
     this.engine = engine;
     this.journal = journal;
     this.events = events;
@@ -90,6 +92,7 @@ public final class MigrationService implements Migrations {
             new PeerDialer(CONNECT_LIMIT),
             journal,
             staging,
+            digestBytes,
             new Experience());
     this.endpoint =
         new DestinationEndpoint(

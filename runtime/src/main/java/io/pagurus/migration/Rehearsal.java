@@ -11,6 +11,7 @@ import io.pagurus.transfer.ArtifactReceiver;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSink;
 import io.pagurus.transfer.Bandwidth;
+import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.FileSender;
 import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.PageStore;
@@ -118,7 +119,8 @@ public final class Rehearsal {
       PageRun run = new PageRun(memory(arena).address(), BYTES / ProcessMemory.PAGE_BYTES);
       long pages = 0;
       for (int pass = 0; pass < PASSES; pass++) {
-        try (MemorySender memory = MemorySender.inRounds(DIGEST_BYTES)) {
+        try (DigestStore digests = new DigestStore(DIGEST_BYTES);
+            MemorySender memory = MemorySender.inRounds(digests)) {
           sender.awaitReceived(
               sender.send(Kind.MEMORY, "", artifact -> memory.sendLive(artifact, self, run)));
           pages += memory.pagesSent();

@@ -8,6 +8,7 @@ import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
+import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.Pace;
 import io.pagurus.transfer.SharedSegment;
@@ -23,10 +24,8 @@ import java.util.concurrent.Future;
  * tmpfs and round; what CRIU finds of it while the service stands still, it leaves out.
  */
 final class SharedMemoryTransfer implements AutoCloseable {
-  /** Digests of 4 GiB of memory for each segment; they take room for what it really has. */
-  private static final long DIGEST_BYTES = 16L << 20;
-
   private final Departure service;
+  private final DigestStore digests;
   private final Standing standing;
   private final Progress progress;
   private final Tally tally;
@@ -40,10 +39,12 @@ final class SharedMemoryTransfer implements AutoCloseable {
   SharedMemoryTransfer(
       MigrationRequest request,
       Departure service,
+      DigestStore digests,
       Standing standing,
       Progress progress,
       Tally tally) {
     this.service = service;
+    this.digests = digests;
     this.standing = standing;
     this.progress = progress;
     this.tally = tally;
@@ -124,7 +125,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
   }
 
   private MemorySender sender(SharedSegment segment) {
-    return senders.computeIfAbsent(segment.inode(), inode -> MemorySender.inRounds(DIGEST_BYTES));
+    return senders.computeIfAbsent(segment.inode(), inode -> MemorySender.inRounds(digests));
   }
 
   /**

@@ -25,6 +25,7 @@ import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.Bandwidth;
+import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.FileSender;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.Ticket;
@@ -67,7 +68,11 @@ final class SourceMigration {
   /** So long the caller waits for a destination that has fallen silent after the commit. */
   private static final Duration PATIENCE = Duration.ofSeconds(5);
 
-  /** What the source needs from its surroundings. */
+  /**
+   * What the source needs from its surroundings.
+   *
+   * @param digestBytes most off-heap memory of one migration for digests
+   */
   record Surroundings(
       String name,
       String fingerprint,
@@ -75,6 +80,7 @@ final class SourceMigration {
       PeerDialer dialer,
       Journal journal,
       Path staging,
+      long digestBytes,
       Experience experience) {}
 
   private final String id;
@@ -86,8 +92,12 @@ final class SourceMigration {
   private final Tally tally = new Tally();
   private final Standing standing = new Standing();
   private final Bandwidth bandwidth;
+  private final DigestStore digests;
   private final MemoryTransfer memory;
   private final SharedMemoryTransfer shared;
+
+  /** What carries rounds, while it does. */
+  private volatile Optional<ArtifactSender> rounds = Optional.empty();
 
   /** Known from the commit on. */
   private Optional<WayBack> way = Optional.empty();
@@ -106,8 +116,9 @@ final class SourceMigration {
     this.service = service;
     this.here = here;
     this.progress = progress;
-    this.memory = new MemoryTransfer(request, service, standing, progress, tally);
-    this.shared = new SharedMemoryTransfer(request, service, standing, progress, tally);
+    this.digests = new DigestStore(here.digestBytes());
+    this.memory = new MemoryTransfer(request, service, digests, standing, progress, tally);
+    this.shared = new SharedMemoryTransfer(request, service, digests, standing, progress, tally);
     this.bandwidth =
         request.bandwidthBytesPerSecond().map(Bandwidth::of).orElseGet(Bandwidth::unlimited);
   }
@@ -116,7 +127,8 @@ final class SourceMigration {
   MigrationReport run() {
     standing.enter();
     Path staging = here.staging().resolve(id);
-    try (memory;
+    try (digests;
+        memory;
         shared;
         var _ = deadline()) {
       return run(staging);
@@ -147,9 +159,7 @@ final class SourceMigration {
           shared.choose(chosen, peer.features());
           awaitPrepared(peer);
           sendStable(second);
-          shared.preCopy(first);
-          memory.preCopy(first);
-          shared.lastRound(first);
+          preCopy(first);
           // From here on the service stands still. Any failure before the commit thaws it.
           freeze(staging);
           dumpAndSend(first, second, staging);
@@ -287,6 +297,18 @@ final class SourceMigration {
 
   private List<FileArtifact> rootfs() {
     return service.files().stream().filter(tree -> tree.kind() == Kind.ROOTFS).toList();
+  }
+
+  /** Memory in rounds; the service runs on. */
+  private void preCopy(ArtifactSender sender) {
+    rounds = Optional.of(sender);
+    try {
+      shared.preCopy(sender);
+      memory.preCopy(sender);
+      shared.lastRound(sender);
+    } finally {
+      rounds = Optional.empty();
+    }
   }
 
   private void freeze(Path staging) {
@@ -597,10 +619,17 @@ final class SourceMigration {
         request.timeoutAction(),
         standing,
         progress,
-        tally::wasFrozen);
+        tally::wasFrozen,
+        () -> rounds.map(ArtifactSender::waiting).orElse(false));
   }
 
   private MigrationReport report(Outcome outcome, Optional<MigrationReport.Failure> failure) {
+    if (digests.exhausted()) {
+      tally.warn(
+          List.of(
+              "The digests of the service's memory did not fit into %d KiB: the rest travelled in every round. PAGURUS_DIGEST_MEMORY sets the limit."
+                  .formatted(here.digestBytes() >> 10)));
+    }
     return tally.report(
         id, service.name(), request, here.name(), progress.status().peer(), outcome, failure);
   }

@@ -32,6 +32,7 @@ public final class ArtifactSender implements AutoCloseable {
   private final AtomicInteger numbers;
   private final LongConsumer progress;
   private final ChunkCompressor compressor = new ChunkCompressor();
+  private volatile boolean waiting;
 
   /**
    * @param socket closed together with this sender
@@ -98,13 +99,24 @@ public final class ArtifactSender implements AutoCloseable {
    * @throws MigrationException what the peer found wrong, or PEER_UNREACHABLE
    */
   public void awaitReceived(Sent sent) {
-    Message.Received received = connection.expect(Message.Received.class);
+    waiting = true;
+    Message.Received received;
+    try {
+      received = connection.expect(Message.Received.class);
+    } finally {
+      waiting = false;
+    }
     if (received.number() != sent.number()) {
       throw new MigrationException(
           PROTOCOL,
           "The peer acknowledged artifact %d instead of %d."
               .formatted(received.number(), sent.number()));
     }
+  }
+
+  /** Whether whoever sends can do nothing now but wait for the peer to take, or to answer. */
+  public boolean waiting() {
+    return waiting;
   }
 
   /** Bytes on the wire so far. */
@@ -181,7 +193,9 @@ public final class ArtifactSender implements AutoCloseable {
 
     private void finish() {
       full.add(END);
+      waiting = true;
       join();
+      waiting = false;
       rethrow();
     }
 
@@ -236,11 +250,14 @@ public final class ArtifactSender implements AutoCloseable {
     }
 
     private Buffer uninterrupted(BlockingQueue<Buffer> queue) {
+      waiting = true;
       try {
         return queue.take();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new MigrationException(TRANSFER_FAILED, "Sending was interrupted.", e);
+      } finally {
+        waiting = false;
       }
     }
   }

@@ -6,7 +6,6 @@ import io.pagurus.engine.Departure.PageRun;
 import io.pagurus.model.MigrationException;
 import io.pagurus.transfer.ArtifactSender.Artifact;
 import io.pagurus.transfer.ArtifactSender.Buffer;
-import io.pagurus.transfer.SentPages.Digests;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -33,27 +32,28 @@ public final class MemorySender implements AutoCloseable {
 
   private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[PAGE]);
 
-  private final Digests digests;
+  private final DigestStore digests;
+  private final boolean own;
   private final Map<Integer, SentPages> sent = new TreeMap<>();
   private long pagesSent;
 
-  private MemorySender(long digestBudget) {
-    this.digests = new Digests(digestBudget);
+  private MemorySender(DigestStore digests, boolean own) {
+    this.digests = digests;
+    this.own = own;
   }
 
   /** For one pass, which sends everything. */
   public static MemorySender once() {
-    return new MemorySender(0);
+    return new MemorySender(new DigestStore(0), true);
   }
 
   /**
    * For several passes, each of which sends what differs from the one before.
    *
-   * @param digestBudget the most off-heap memory for digests, bytes: 16 for each page; what goes
-   *     beyond is sent in every pass
+   * @param digests 16 bytes for each page; must outlive this sender, and may serve others too
    */
-  public static MemorySender inRounds(long digestBudget) {
-    return new MemorySender(digestBudget);
+  public static MemorySender inRounds(DigestStore digests) {
+    return new MemorySender(digests, false);
   }
 
   /** Memory pages sent so far, without zero pages. */
@@ -225,7 +225,9 @@ public final class MemorySender implements AutoCloseable {
 
   @Override
   public void close() {
-    digests.close();
+    if (own) {
+      digests.close();
+    }
   }
 
   /** What becomes of a page that was read. */

@@ -4,7 +4,6 @@ import com.dynatrace.hash4j.hashing.HashValue128;
 import com.dynatrace.hash4j.hashing.Hasher128;
 import com.dynatrace.hash4j.hashing.Hashing;
 import io.pagurus.engine.Departure.PageRun;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -16,7 +15,7 @@ import java.util.TreeMap;
 /**
  * Which pages of one process the destination holds, and with which contents: 1 bit per page in
  * blocks of 32 MiB address space and, where rounds compare contents, an XXH3-128 digest of 16 bytes
- * per page off the heap. Once the digests' budget is spent, further pages count as changed.
+ * per page in a {@link DigestStore}; once that is full, further pages count as changed.
  */
 final class SentPages {
   private static final int PAGE = ProcessMemory.PAGE_BYTES;
@@ -26,40 +25,7 @@ final class SentPages {
   private static final Hasher128 HASHER = Hashing.xxh3_128();
 
   private final Map<Long, Block> blocks = new TreeMap<>();
-  private final Digests digests;
-
-  /** Where the digests of all processes lie. */
-  static final class Digests implements AutoCloseable {
-    private final Arena arena = Arena.ofShared();
-    private final boolean none;
-    private long left;
-
-    /**
-     * @param budget for all processes together, bytes; 0: contents are not compared
-     */
-    Digests(long budget) {
-      this.left = budget;
-      this.none = budget == 0;
-    }
-
-    /** Whether contents are never compared: then what is not sent yet was never sent. */
-    boolean none() {
-      return none;
-    }
-
-    private MemorySegment block() {
-      if (left < BLOCK_BYTES) {
-        return MemorySegment.NULL;
-      }
-      left -= BLOCK_BYTES;
-      return arena.allocate(BLOCK_BYTES, Long.BYTES);
-    }
-
-    @Override
-    public void close() {
-      arena.close();
-    }
-  }
+  private final DigestStore digests;
 
   private static final class Block {
     final BitSet sent = new BitSet();
@@ -71,12 +37,12 @@ final class SentPages {
     }
   }
 
-  SentPages(Digests digests) {
+  SentPages(DigestStore digests) {
     this.digests = digests;
   }
 
   private Block block(long page) {
-    return blocks.computeIfAbsent(page / BLOCK_PAGES, index -> new Block(digests.block()));
+    return blocks.computeIfAbsent(page / BLOCK_PAGES, index -> new Block(digests.block(BLOCK_BYTES)));
   }
 
   /**

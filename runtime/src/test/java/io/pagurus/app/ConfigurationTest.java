@@ -27,6 +27,7 @@ final class ConfigurationTest {
     assertEquals(Path.of("/run/pagurus"), configuration.runDirectory());
     assertEquals(Path.of("/dev/shm/pagurus"), configuration.stagingDirectory());
     assertEquals(Optional.empty(), configuration.apiToken());
+    assertEquals(64 << 20, configuration.digestBytes());
     assertEquals(
         Files.readString(Path.of("/proc/sys/kernel/hostname")).strip(), configuration.name());
   }
@@ -70,6 +71,7 @@ final class ConfigurationTest {
     "PAGURUS_PORT, -1",
     "PAGURUS_PORT, http",
     "PAGURUS_ROLE, master",
+    "PAGURUS_DIGEST_MEMORY, 64",
     "PAGURUS_API_TOKEN_FILE, /nowhere/token"
   })
   void wrongValuesAreNamed(String variable, String value) {

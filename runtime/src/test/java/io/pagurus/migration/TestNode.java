@@ -47,7 +47,7 @@ final class TestNode implements AutoCloseable {
     tickets = new TicketOffice(state, identity.fingerprint(), clock);
     migrations =
         new MigrationService(
-            name, identity.fingerprint(), engine, tickets, journal, events, staging);
+            name, identity.fingerprint(), engine, tickets, journal, events, staging, 1 << 20);
     listener =
         new NetworkListener(0, identity, migrations.endpoint(), state.resolve("no-http.sock"));
     listener.start();

@@ -127,7 +127,8 @@ final class RoundsOfMemoryTest {
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3, 4, 5})
   void theStoreEndsWithWhatTheProcessHas(long seed) throws Exception {
-    try (MemorySender sender = MemorySender.inRounds(ROOM << 4);
+    try (DigestStore digests = new DigestStore(ROOM << 4);
+        MemorySender sender = MemorySender.inRounds(digests);
         Received received = new Received(directory)) {
       for (int round = 0; round < 4; round++) {
         change(seed * 100 + round);
@@ -147,7 +148,8 @@ final class RoundsOfMemoryTest {
   void whatDidNotChangeCostsNothing() throws Exception {
     change(1);
     freeze();
-    try (MemorySender sender = MemorySender.inRounds(ROOM << 4);
+    try (DigestStore digests = new DigestStore(ROOM << 4);
+        MemorySender sender = MemorySender.inRounds(digests);
         Received received = new Received(directory)) {
       round(sender, received, true);
       long first = sender.pagesSent();
@@ -161,7 +163,8 @@ final class RoundsOfMemoryTest {
   @Test
   void aRoundThatIsCutShortForgetsNothing() throws Exception {
     change(1);
-    try (MemorySender sender = MemorySender.inRounds(ROOM << 4);
+    try (DigestStore digests = new DigestStore(ROOM << 4);
+        MemorySender sender = MemorySender.inRounds(digests);
         Received received = new Received(directory)) {
       round(sender, received, true);
       long all = received.store().pages();
@@ -181,13 +184,15 @@ final class RoundsOfMemoryTest {
     change(1);
     freeze();
     // Room for one block of digests: most of the address space has none.
-    try (MemorySender sender = MemorySender.inRounds(128 << 10);
+    try (DigestStore digests = new DigestStore(128 << 10);
+        MemorySender sender = MemorySender.inRounds(digests);
         Received received = new Received(directory)) {
       round(sender, received, true);
       long first = sender.pagesSent();
       round(sender, received, false);
       assertTrue(sender.pagesSent() > first);
       assertTrue(sender.pagesSent() < 2 * first);
+      assertTrue(digests.exhausted());
       assertHolds(received.store());
     }
   }
@@ -195,7 +200,8 @@ final class RoundsOfMemoryTest {
   @Test
   void memoryOfAnEndedProcessIsForgotten() throws Exception {
     change(1);
-    try (MemorySender sender = MemorySender.inRounds(ROOM << 4);
+    try (DigestStore digests = new DigestStore(ROOM << 4);
+        MemorySender sender = MemorySender.inRounds(digests);
         Received received = new Received(directory)) {
       round(sender, received, true);
       assertTrue(received.store().pages() > 0);

@@ -38,6 +38,7 @@ final class SharedSegmentTest {
   @TempDir private Path directory;
   private final List<Original> originals = new ArrayList<>();
   private final Map<Long, MemorySender> senders = new HashMap<>();
+  private final DigestStore digests = new DigestStore(4 << 20);
   private Received received;
 
   /** A segment of this process, and earlier contents of its pages to come back to. */
@@ -112,6 +113,7 @@ final class SharedSegmentTest {
       original.close();
     }
     senders.values().forEach(MemorySender::close);
+    digests.close();
     received.close();
   }
 
@@ -129,7 +131,7 @@ final class SharedSegmentTest {
     for (SharedSegment segment : segments().values()) {
       try (segment) {
         MemorySender sender =
-            senders.computeIfAbsent(segment.inode(), key -> MemorySender.inRounds(1 << 20));
+            senders.computeIfAbsent(segment.inode(), key -> MemorySender.inRounds(digests));
         received.send(
             segment.artifactName(),
             artifact -> {

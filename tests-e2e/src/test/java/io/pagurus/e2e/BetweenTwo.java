@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -111,6 +112,58 @@ abstract class BetweenTwo {
     for (int i = 0; i < log.size(); i++) {
       assertEquals(secret + " " + (i + 1), log.get(i));
     }
+  }
+
+  /** It has gone on for some steps; it said `ok` in each, which is only so when all of it is right. */
+  static void assertAllOk(OuterContainer outer, String service, int steps) {
+    awaitLog(outer, service, outer.log(service).size() + steps);
+    List<String> log = outer.log(service);
+    for (int line = 0; line < log.size(); line++) {
+      assertEquals("step %d ok".formatted(line + 1), log.get(line));
+    }
+  }
+
+  /** The migration that has not ended, in the words of `pagurus status`. */
+  static JsonNode open(OuterContainer outer) {
+    JsonNode all = OuterContainer.json(outer.pagurus("status", "--output", "json").ok());
+    for (JsonNode migration : all) {
+      if (!migration.has("outcome")) {
+        return migration;
+      }
+    }
+    return MissingNode.getInstance();
+  }
+
+  /** Waits for an open migration of which this field contains these words; returns its id. */
+  static String awaitOpen(OuterContainer outer, String field, String words) {
+    return await()
+        .atMost(SOON)
+        .pollInterval(Duration.ofMillis(50))
+        .until(() -> open(outer), migration -> migration.path(field).asText().contains(words))
+        .path("id")
+        .asText();
+  }
+
+  /**
+   * Cuts whatever connects the two runtimes.
+   *
+   * @param verdict of iptables: {@code DROP} lets nobody know, {@code REJECT} does
+   */
+  static void cutLink(String verdict) {
+    link("-I", verdict);
+  }
+
+  static void restoreLink(String verdict) {
+    link("-D", verdict);
+  }
+
+  private static void link(String change, String verdict) {
+    String rules =
+        "for chain in INPUT OUTPUT; do for side in dport sport; do"
+            + " iptables %s $chain -p tcp --$side 7070 -j %s; done; done"
+                .formatted(
+                    change, verdict.equals("REJECT") ? "REJECT --reject-with tcp-reset" : verdict);
+    b.exec("sh", "-e", "-c", rules).ok();
   }
 
   static void assertCompleted(JsonNode report) {
