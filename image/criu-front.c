@@ -1,5 +1,5 @@
 /*
- * What runc finds as "criu": CRIU, with five things settled before it is loaded.
+ * What runc finds as "criu": CRIU, with six things settled before it is loaded.
  *
  * 1. Its surroundings. A tar that knows better comes first in its path (image/plain-tar.c). Where the outer container lacks
  *    CAP_SYS_RESOURCE, CRIU may not ask the kernel for the resource limits of a process with another uid (image/foreign-rlimits.c).
@@ -8,6 +8,7 @@
  * 3. A dump that is told by PAGURUS_HOLD to wait does so when CRIU is loaded (image/hold.c).
  * 4. The daemon of a lazy restore waits with patience, and dies without harm (image/lazy-pages.c).
  * 5. Shared memory that the runtime moves by itself is left to it (image/shared.c).
+ * 6. What CRIU counts in a dump is kept, which it would forget (image/statistics.c).
  *
  * usage: criu ARGUMENTS of CRIU
  *
@@ -147,9 +148,10 @@ int main(int count, char **arguments)
 		preload("lazy-pages.so");
 	if ((hold && getenv("PAGURUS_SPARED")) || (restore && getenv("PAGURUS_PLACED")))
 		preload("shared.so");
-	if (hold && getenv("PAGURUS_HOLD"))
+	if (hold && getenv("PAGURUS_HOLD")) {
+		preload("statistics.so");
 		preload("hold.so");
-	else
+	} else
 		unsetenv("PAGURUS_HOLD");
 	become_criu(arguments);
 }

@@ -91,6 +91,15 @@ class CheckpointDirectoryTest {
   }
 
   @Test
+  void dumpStatisticsThatWereKeptComeBeforeThoseThatCriuLost() throws IOException {
+    file("stats-frozen", "40591055 06330957 0b000000 0a09 08bf01 108dd208 2001");
+    file("stats-dump", "40591055 06330957 08000000 0a06 0800 1000 2800");
+    assertEquals(
+        Map.of("freezing_time", 191L, "frozen_time", 141_581L, "memwrite_time", 1L),
+        checkpoint.dumpStatistics());
+  }
+
+  @Test
   void restoreStatisticsBearCriusOwnNames() throws IOException {
     file("stats-restore", "40591055 06330957 0e000000 120c 0801 1002 1803 20e807 28cd01");
     assertEquals(
