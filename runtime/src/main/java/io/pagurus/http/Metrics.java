@@ -11,12 +11,20 @@ import io.pagurus.event.Events;
 import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
+import io.pagurus.transfer.DigestStore;
+import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryMXBean;
+import java.lang.management.MemoryType;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** What Prometheus scrapes, in base units; the names are documented in {@code docs/http-api.md}. */
 final class Metrics implements AutoCloseable {
@@ -42,6 +50,13 @@ final class Metrics implements AutoCloseable {
         .tag("version", backend.build().version())
         .description("Constant 1; the label tells the version")
         .register(registry);
+    memory();
+    ends = backend.events().subscribeAll();
+    counting = Thread.ofVirtual().name("metrics").start(this::countEnds);
+  }
+
+  /** Of this process: what the heap holds, and what lies outside of it. */
+  private void memory() {
     MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
     Gauge.builder("jvm.memory.used", memory, m -> m.getHeapMemoryUsage().getUsed())
         .tag("area", "heap")
@@ -51,8 +66,53 @@ final class Metrics implements AutoCloseable {
         .tag("area", "nonheap")
         .baseUnit("bytes")
         .register(registry);
-    ends = backend.events().subscribeAll();
-    counting = Thread.ofVirtual().name("metrics").start(this::countEnds);
+    Gauge.builder("jvm.memory.peak", Metrics::heapPeak)
+        .description("Sum of the peaks of the heap's parts since the start: never below the truth")
+        .tag("area", "heap")
+        .baseUnit("bytes")
+        .register(registry);
+    Gauge.builder("jvm.buffer.memory.used", Metrics::directBuffers)
+        .description("Direct buffers")
+        .tag("id", "direct")
+        .baseUnit("bytes")
+        .register(registry);
+    Gauge.builder("pagurus.digest.memory", DigestStore::takenBytes)
+        .description("Digests of what migrations under way have sent, off the heap")
+        .baseUnit("bytes")
+        .register(registry);
+    for (String kind : List.of("anon", "file", "shmem")) {
+      Gauge.builder("process.resident.memory", () -> resident(kind))
+          .description("By kind: anon is the heap and everything native, shmem staged memory")
+          .tag("kind", kind)
+          .baseUnit("bytes")
+          .register(registry);
+    }
+  }
+
+  private static long heapPeak() {
+    return ManagementFactory.getMemoryPoolMXBeans().stream()
+        .filter(pool -> pool.getType() == MemoryType.HEAP)
+        .mapToLong(pool -> pool.getPeakUsage().getUsed())
+        .sum();
+  }
+
+  private static long directBuffers() {
+    return ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+        .filter(pool -> pool.getName().equals("direct"))
+        .mapToLong(BufferPoolMXBean::getMemoryUsed)
+        .sum();
+  }
+
+  /** Bytes; proc_pid_status(5) names RssAnon, RssFile and RssShmem, in kB of 1024 bytes. */
+  private static double resident(String kind) {
+    try (Stream<String> status = Files.lines(Path.of("/proc/self/status"))) {
+      return status
+          .filter(line -> line.regionMatches(true, 0, "Rss" + kind + ":", 0, kind.length() + 4))
+          .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) << 10)
+          .sum();
+    } catch (IOException e) {
+      return Double.NaN;
+    }
   }
 
   private static double running(Backend backend) {

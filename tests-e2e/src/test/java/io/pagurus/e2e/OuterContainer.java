@@ -8,6 +8,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.github.dockerjava.api.model.Capability;
 import com.github.dockerjava.api.model.HostConfig;
 import com.github.dockerjava.api.model.Volume;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -152,6 +159,31 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
     List<String> words = new ArrayList<>(List.of("ticket"));
     words.addAll(List.of(options));
     return pagurus(words.toArray(String[]::new)).lines().getLast();
+  }
+
+  /** What it answers to {@code GET /metrics}: through its Unix socket, as root sees it from here. */
+  String metrics() {
+    String pid =
+        Command.run("docker", "inspect", "--format", "{{.State.Pid}}", getContainerId()).ok();
+    Path socket = Path.of("/proc", pid, "root/run/pagurus/api.sock");
+    try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+      String request = "GET /metrics HTTP/1.1\r\nHost: runtime\r\nConnection: close\r\n\r\n";
+      channel.write(ByteBuffer.wrap(request.getBytes(StandardCharsets.US_ASCII)));
+      return new String(Channels.newInputStream(channel).readAllBytes(), StandardCharsets.US_ASCII);
+    } catch (IOException e) {
+      throw new UncheckedIOException("No metrics from " + socket, e);
+    }
+  }
+
+  /** A metric in mebibytes. */
+  double mebibytes(String metric) {
+    return metrics()
+            .lines()
+            .filter(line -> line.startsWith(metric + " "))
+            .mapToDouble(line -> Double.parseDouble(line.substring(metric.length() + 1)))
+            .findFirst()
+            .orElseThrow(() -> new AssertionError("No metric " + metric))
+        / (1 << 20);
   }
 
   JsonNode inspect(String service) {
