@@ -134,10 +134,11 @@ public record CheckpointDirectory(Path images, Path work) {
    * pages_written}, ...; times in microseconds), empty when CRIU wrote none.
    *
    * <p>The file {@code stats-frozen} counts more, if there is one: it was kept from a dump without
-   * private memory (image/statistics.c). Without it the figures of such a dump are {@code pages_written} and {@code pages_lazy}
-   * alone, counted in the pagemaps: CRIU 4.2 sets its figures to zero when it starts to serve the
-   * pages ({@code cr_page_server()} in {@code criu/page-xfer.c} calls {@code init_stats()} again),
-   * which leaves zeros in the file, and a frozen time since 1970.
+   * private memory (image/statistics.c). Without it the figures of such a dump are {@code
+   * pages_written} and {@code pages_lazy} alone, counted in the pagemaps: CRIU 4.2 sets its figures
+   * to zero when it starts to serve the pages ({@code cr_page_server()} in {@code criu/page-xfer.c}
+   * calls {@code init_stats()} again), which leaves zeros in the file, and a frozen time since
+   * 1970.
    *
    * @throws CriuFormatException when the file is corrupt
    */

@@ -42,8 +42,7 @@ final class Statistics {
   /** What was kept of a dump before CRIU forgot it comes first. */
   static SequencedMap<String, Long> dump(Path workDirectory) throws IOException {
     Path kept = workDirectory.resolve("stats-frozen");
-    return read(
-        Files.exists(kept) ? kept : workDirectory.resolve("stats-dump"), DUMP, DUMP_FIELDS);
+    return read(Files.exists(kept) ? kept : workDirectory.resolve("stats-dump"), DUMP, DUMP_FIELDS);
   }
 
   static SequencedMap<String, Long> restore(Path workDirectory) throws IOException {

@@ -54,7 +54,6 @@ public record Configuration(
 
   private static final Pattern AMOUNT = Pattern.compile("([1-9]\\d{0,5})([KMG]iB)");
 
-
   /**
    * Reads the environment.
    *

@@ -104,24 +104,16 @@ final class Stats {
   }
 
   private void rounds() {
+    Node cost = report.get("precopy");
+    List<Node> shared = cost.get("shared_rounds").items();
     List<Node> rounds = report.get("rounds").items();
-    if (rounds.isEmpty()) {
+    if (shared.isEmpty() && rounds.isEmpty()) {
       return;
     }
     out.println();
     out.printf("%-18s%10s %10s %12s%n", "ROUND", "SENT", "TIME", "RATE");
-    int number = 0;
-    for (Node round : rounds) {
-      number++;
-      long millis = Math.max(1, round.number("ms"));
-      out.printf(
-          "%-18d%10s %10s %12s%n",
-          number,
-          Units.bytes(round.number("bytes")),
-          Units.millis(millis),
-          Units.bytes(round.number("bytes") * 1000 / millis) + "/s");
-    }
-    Node cost = report.get("precopy");
+    rounds("shared ", shared);
+    rounds("", rounds);
     out.printf(
         Locale.ROOT,
         "In rounds the runtime used %.0f %% of a core, the service %.2f cores; it waited for a core %.1f %% of the time that it wanted to run, %.1f %% before.%n",
@@ -139,6 +131,20 @@ final class Stats {
                     step.number("after_round"),
                     step.number("percent"),
                     step.decimal("cores")));
+  }
+
+  private void rounds(String kind, List<Node> rounds) {
+    int number = 0;
+    for (Node round : rounds) {
+      number++;
+      long millis = Math.max(1, round.number("ms"));
+      out.printf(
+          "%-18s%10s %10s %12s%n",
+          kind + number,
+          Units.bytes(round.number("bytes")),
+          Units.millis(millis),
+          Units.bytes(round.number("bytes") * 1000 / millis) + "/s");
+    }
   }
 
   private void prediction() {

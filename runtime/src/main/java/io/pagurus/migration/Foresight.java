@@ -56,7 +56,7 @@ final class Foresight {
             moving,
             present,
             Math.max(0, plan.memoryBytes() - present),
-            false,
+            there.sharedMemory(),
             plan.fileBytes(),
             imagePresent ? 0 : plan.imageBytes(),
             DirtyCurve.through(

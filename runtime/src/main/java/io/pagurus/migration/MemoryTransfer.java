@@ -2,6 +2,7 @@ package io.pagurus.migration;
 
 import io.pagurus.engine.Departure;
 import io.pagurus.model.MigrationException;
+import io.pagurus.model.MigrationReport.Round;
 import io.pagurus.model.MigrationReport.Slowed;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Phase;
@@ -80,12 +81,11 @@ final class MemoryTransfer implements AutoCloseable {
   }
 
   /** In rounds, while the service runs on; the freeze then sends what changed since. */
-  void preCopy(ArtifactSender sender) {
+  void preCopy(ArtifactSender sender, ServiceLoad load) {
     if (!inRounds) {
       return;
     }
     long since = System.nanoTime();
-    ServiceLoad load = ServiceLoad.watch(service);
     try {
       while (!standing.hurried() && another(load)) {
         round(sender);
@@ -93,8 +93,20 @@ final class MemoryTransfer implements AutoCloseable {
       }
     } finally {
       tally.took(Phase.PRE_COPY, since);
-      tally.preCopied(rounds.all(), load.sum(slowed));
     }
+  }
+
+  /** Whether any of it travels while the service runs. */
+  boolean travelsBefore() {
+    return inRounds;
+  }
+
+  List<Round> rounds() {
+    return rounds.all();
+  }
+
+  List<Slowed> slowed() {
+    return slowed;
   }
 
   private void round(ArtifactSender sender) {
@@ -133,7 +145,8 @@ final class MemoryTransfer implements AutoCloseable {
     return true;
   }
 
-  private Pace pace() {
+  /** How fast a round may read. */
+  Pace pace() {
     Optional<CpuShare> share = request.precopyCpuPercent().map(CpuShare::ofPercent);
     return () -> {
       share.ifPresent(CpuShare::await);

@@ -114,7 +114,7 @@ final class Predictor {
   private Prediction stopAndCopy() {
     return ended(
         Strategy.STOP_AND_COPY,
-        window(sending(situation.memoryBytes()), situation.sharedBytes()),
+        window(sending(situation.memoryBytes()), sharedWhileFrozen(false)),
         0);
   }
 
@@ -131,21 +131,33 @@ final class Predictor {
       taken += seconds;
       changed = Math.min(left, situation.dirty().changedBytes(seconds));
     }
-    double shared =
-        situation.sharedTravelsBefore()
-            ? situation.sharedBytes() / costs.scan()
-            : situation.sharedBytes() / costs.shared();
-    double sharedBefore = situation.sharedTravelsBefore() ? sending(situation.sharedBytes()) : 0;
     if (situation.postCopyAllowed() && situation.lazy() && rounds.missedTheLimit()) {
-      return postCopy(Strategy.PRE_COPY, changed, taken + sharedBefore);
+      return postCopy(Strategy.PRE_COPY, changed, taken);
     }
     double rest = situation.presentBytes() / costs.scan() + sending(changed);
-    return ended(Strategy.PRE_COPY, window(rest, shared * costs.shared()), taken + sharedBefore);
+    return ended(Strategy.PRE_COPY, window(rest, sharedWhileFrozen(true)), taken + sharedBefore());
+  }
+
+  /** What is shared on its way while the service runs, in strategies that send any so, seconds. */
+  private double sharedBefore() {
+    return situation.sharedTravelsBefore() ? sending(situation.sharedBytes()) : 0;
+  }
+
+  /**
+   * What is shared on its way within the window, seconds: looked through once more where it has
+   * travelled before, else written, sent and restored.
+   */
+  private double sharedWhileFrozen(boolean inRounds) {
+    double perSecond =
+        inRounds && situation.sharedTravelsBefore()
+            ? costs.scan()
+            : Math.min(costs.shared(), situation.linkBytesPerSecond());
+    return situation.sharedBytes() / perSecond;
   }
 
   /** Memory follows the restore: no part of the window but of the total. */
   private Prediction postCopy(Strategy strategy, double following, double before) {
-    Prediction ended = ended(strategy, window(0, situation.sharedBytes()), before);
+    Prediction ended = ended(strategy, window(0, sharedWhileFrozen(true)), before + sharedBefore());
     return Prediction.of(
         strategy,
         ended.downtimeMillis() + 4000 * situation.roundTripSeconds(),
@@ -156,14 +168,14 @@ final class Predictor {
    * From the freeze to the first instruction, seconds.
    *
    * @param memory sent beside the dump and after it, seconds
-   * @param shared bytes that CRIU dumps and that are sent before the restore
+   * @param shared memory on its way before the restore, seconds
    */
   private double window(double memory, double shared) {
     double eager = situation.lazy() ? 0 : situation.presentBytes() / costs.eager();
     return costs.window()
         - costs.dump()
         + Math.max(costs.dump(), memory)
-        + shared / Math.min(costs.shared(), situation.linkBytesPerSecond())
+        + shared
         + 3 * situation.roundTripSeconds()
         + eager;
   }

@@ -3,6 +3,7 @@ package io.pagurus.migration;
 import io.pagurus.engine.CpuTime;
 import io.pagurus.engine.Departure;
 import io.pagurus.model.MigrationReport.PreCopy;
+import io.pagurus.model.MigrationReport.Round;
 import io.pagurus.model.MigrationReport.Slowed;
 import java.util.List;
 
@@ -36,7 +37,7 @@ final class ServiceLoad {
   }
 
   /** What has happened since the beginning. */
-  PreCopy sum(List<Slowed> slowed) {
+  PreCopy sum(List<Round> sharedRounds, List<Slowed> slowed) {
     CpuTime spent = Reading.attempt(service::cpuTime).since(atBegin);
     long nanos = Math.max(1, System.nanoTime() - begunAt);
     return new PreCopy(
@@ -44,7 +45,8 @@ final class ServiceLoad {
         round(spent.cores(nanos), 100),
         round(spent.waitingPercent(), 10),
         round(atBegin.waitingPercent(), 10),
-        slowed);
+        slowed,
+        sharedRounds);
   }
 
   static double round(double value, int parts) {

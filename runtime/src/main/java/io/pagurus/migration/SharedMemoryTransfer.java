@@ -1,6 +1,7 @@
 package io.pagurus.migration;
 
 import io.pagurus.engine.Departure;
+import io.pagurus.model.MigrationReport.Round;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Phase;
 import io.pagurus.model.Strategy;
@@ -18,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 
 /**
  * The shared memory of a service and its files on tmpfs on their way, one artifact per segment or
@@ -64,15 +66,28 @@ final class SharedMemoryTransfer implements AutoCloseable {
     inRounds = strategy != Strategy.STOP_AND_COPY;
   }
 
-  /** In rounds, while the service runs on; the freeze then sends what changed since. */
-  void preCopy(ArtifactSender sender) {
-    if (!inRounds) {
+  /** Whether any of it travels while the service runs. */
+  boolean travelsBefore() {
+    return inRounds;
+  }
+
+  List<Round> rounds() {
+    return rounds.all();
+  }
+
+  /**
+   * In rounds, while the service runs on; the freeze then sends what changed since.
+   *
+   * @param pace a new one for each round
+   */
+  void preCopy(ArtifactSender sender, Supplier<Pace> pace) {
+    if (!travelsBefore()) {
       return;
     }
     long since = System.nanoTime();
     progress.enter(Phase.PRE_COPY, "Sending shared memory while the service runs.");
     do {
-      round(sender);
+      round(sender, pace.get());
     } while (another());
     tally.took(Phase.PRE_COPY, since);
   }
@@ -86,16 +101,16 @@ final class SharedMemoryTransfer implements AutoCloseable {
   }
 
   /** Once more: private memory has been on its way in between. */
-  void lastRound(ArtifactSender sender) {
+  void lastRound(ArtifactSender sender, Supplier<Pace> pace) {
     if (!anything() || standing.hurried()) {
       return;
     }
     long since = System.nanoTime();
-    round(sender);
+    round(sender, pace.get());
     tally.took(Phase.PRE_COPY, since);
   }
 
-  private void round(ArtifactSender sender) {
+  private void round(ArtifactSender sender, Pace pace) {
     long begun = System.nanoTime();
     Map<Long, SharedSegment> live = wanted ? Reading.attempt(this::segments) : Map.of();
     try {
@@ -105,7 +120,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
             sender.send(
                 Kind.MEMORY,
                 segment.artifactName(),
-                artifact -> sender(segment).sendLive(artifact, segment.alone(), Pace.FULL));
+                artifact -> sender(segment).sendLive(artifact, segment.alone(), pace));
         tally.received(sender, sent);
         bytes += sent.bytes();
         standing.check();
@@ -114,7 +129,9 @@ final class SharedMemoryTransfer implements AutoCloseable {
         tally.received(sender, sent);
         bytes += sent.bytes();
       }
-      rounds.add(bytes, System.nanoTime() - begun);
+      if (anything()) {
+        rounds.add(bytes, System.nanoTime() - begun);
+      }
     } finally {
       live.values().forEach(SharedSegment::close);
     }

@@ -301,13 +301,18 @@ final class SourceMigration {
 
   /** Memory in rounds; the service runs on. */
   private void preCopy(ArtifactSender sender) {
+    if (!memory.travelsBefore() && !shared.travelsBefore()) {
+      return;
+    }
+    ServiceLoad load = ServiceLoad.watch(service);
     rounds = Optional.of(sender);
     try {
-      shared.preCopy(sender);
-      memory.preCopy(sender);
-      shared.lastRound(sender);
+      shared.preCopy(sender, memory::pace);
+      memory.preCopy(sender, load);
+      shared.lastRound(sender, memory::pace);
     } finally {
       rounds = Optional.empty();
+      tally.preCopied(memory.rounds(), load.sum(shared.rounds(), memory.slowed()));
     }
   }
 

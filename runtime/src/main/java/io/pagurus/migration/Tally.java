@@ -118,7 +118,7 @@ final class Tally {
 
   void preCopied(List<Round> passes, PreCopy cost) {
     rounds = passes;
-    precopy = Optional.of(cost);
+    precopy = Optional.of(cost).filter(_ -> !passes.isEmpty() || !cost.sharedRounds().isEmpty());
   }
 
   void dumped(Map<String, Long> criu) {

@@ -116,7 +116,7 @@ public record MigrationReport(
   public record Round(long bytes, @JsonProperty("ms") long millis) {}
 
   /**
-   * What the rounds cost.
+   * What the rounds cost, those of shared memory included.
    *
    * @param cpuPercent CPU time of the runtime while they ran, percent of one core
    * @param serviceCores cores that the service used meanwhile
@@ -124,14 +124,18 @@ public record MigrationReport(
    *     core, percent
    * @param serviceWaitingPercentBefore the same before the rounds: the difference is its slow-down
    * @param slowed steps of auto-converge, in order
+   * @param sharedRounds those over shared memory, in order; they come before the others, the last
+   *     one after them
    */
   public record PreCopy(
       @JsonProperty("cpu_percent") double cpuPercent,
       @JsonProperty("service_cores") double serviceCores,
       @JsonProperty("service_waiting_percent") double serviceWaitingPercent,
       @JsonProperty("service_waiting_percent_before") double serviceWaitingPercentBefore,
-      List<Slowed> slowed) {
+      List<Slowed> slowed,
+      @JsonProperty("shared_rounds") List<Round> sharedRounds) {
     public PreCopy {
+      sharedRounds = sharedRounds == null ? List.of() : List.copyOf(sharedRounds);
       slowed = slowed == null ? List.of() : List.copyOf(slowed);
     }
   }

@@ -6,8 +6,8 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Where the digests of one migration's memory lie, private and shared: off the heap, in blocks that
- * are taken as they are needed, up to a limit. Memory beyond it has no digests and counts as changed
- * in every round: slower, never wrong.
+ * are taken as they are needed, up to a limit. Memory beyond it has no digests and counts as
+ * changed in every round: slower, never wrong.
  */
 public final class DigestStore implements AutoCloseable {
   /** Of all migrations together. */

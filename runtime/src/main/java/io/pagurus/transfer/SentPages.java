@@ -42,7 +42,8 @@ final class SentPages {
   }
 
   private Block block(long page) {
-    return blocks.computeIfAbsent(page / BLOCK_PAGES, index -> new Block(digests.block(BLOCK_BYTES)));
+    return blocks.computeIfAbsent(
+        page / BLOCK_PAGES, index -> new Block(digests.block(BLOCK_BYTES)));
   }
 
   /**

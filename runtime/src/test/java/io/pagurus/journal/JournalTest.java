@@ -78,7 +78,12 @@ final class JournalTest {
                   List.of(new MigrationReport.Round(4096, 10)),
                   Optional.of(
                       new MigrationReport.PreCopy(
-                          120.5, 0.9, 3.2, 1, List.of(new MigrationReport.Slowed(3, 20, 0.8)))),
+                          120.5,
+                          0.9,
+                          3.2,
+                          1,
+                          List.of(new MigrationReport.Slowed(3, 20, 0.8)),
+                          List.of(new MigrationReport.Round(4096, 11)))),
                   Optional.of(Prediction.of(Strategy.STOP_AND_COPY, 1, 2).beside(2, 2)),
                   Optional.of(
                       new Forecast(

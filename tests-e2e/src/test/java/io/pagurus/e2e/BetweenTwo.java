@@ -114,7 +114,9 @@ abstract class BetweenTwo {
     }
   }
 
-  /** It has gone on for some steps; it said `ok` in each, which is only so when all of it is right. */
+  /**
+   * It has gone on for some steps; it said `ok` in each, which is only so when all of it is right.
+   */
   static void assertAllOk(OuterContainer outer, String service, int steps) {
     awaitLog(outer, service, outer.log(service).size() + steps);
     List<String> log = outer.log(service);

@@ -161,7 +161,9 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
     return pagurus(words.toArray(String[]::new)).lines().getLast();
   }
 
-  /** What it answers to {@code GET /metrics}: through its Unix socket, as root sees it from here. */
+  /**
+   * What it answers to {@code GET /metrics}: through its Unix socket, as root sees it from here.
+   */
   String metrics() {
     String pid =
         Command.run("docker", "inspect", "--format", "{{.State.Pid}}", getContainerId()).ok();
