@@ -12,6 +12,7 @@ import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.protocol.Message;
 import io.pagurus.transfer.Bandwidth;
+import io.pagurus.transfer.LinkProbe;
 import io.pagurus.transfer.MissingPages;
 import io.pagurus.transfer.ProcessMemory;
 import java.io.IOException;
@@ -89,7 +90,8 @@ final class Doubt {
     Map<Integer, ProcessMemory> frozen = Map.of();
     try {
       frozen = ProcessMemory.open(here.engine().depart(container, List.of()).processes());
-      try (var rest = new FollowingMemory(MissingPages.all(frozen), frozen, new Tally())) {
+      try (var rest = new FollowingMemory(
+              MissingPages.all(frozen), frozen, LinkProbe.USUAL_QUEUE_BYTES, new Tally())) {
         // Above any number that was used before, also by an earlier attempt of this kind.
         var artifacts = new AtomicInteger(ThreadLocalRandom.current().nextInt(1 << 20, 1 << 30));
         return new PostCopyRecovery(

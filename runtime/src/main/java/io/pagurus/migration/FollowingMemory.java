@@ -36,6 +36,7 @@ final class FollowingMemory implements AutoCloseable {
 
   private final MissingPages missing;
   private final Map<Integer, ProcessMemory> processes;
+  private final int queueBytes;
   private final Tally tally;
   private final BlockingQueue<Message.Wanted> faults = new LinkedBlockingQueue<>();
   private final List<Thread> threads = new ArrayList<>();
@@ -45,10 +46,13 @@ final class FollowingMemory implements AutoCloseable {
 
   /**
    * @param processes the frozen ones, by pid in the container
+   * @param queueBytes the most that may be pushed ahead of a page that is waited for
    */
-  FollowingMemory(MissingPages missing, Map<Integer, ProcessMemory> processes, Tally tally) {
+  FollowingMemory(
+      MissingPages missing, Map<Integer, ProcessMemory> processes, int queueBytes, Tally tally) {
     this.missing = missing;
     this.processes = processes;
+    this.queueBytes = queueBytes;
     this.tally = tally;
   }
 
@@ -68,6 +72,8 @@ final class FollowingMemory implements AutoCloseable {
    */
   void start(ArtifactSender push, ArtifactSender urgent, Runnable lost) {
     pause();
+    push.queueAtMost(queueBytes);
+    urgent.goAhead();
     threads.add(Thread.ofVirtual().name("push").start(() -> guarded(lost, () -> pushAll(push))));
     threads.add(Thread.ofVirtual().name("faults").start(() -> guarded(lost, () -> serve(urgent))));
   }

@@ -17,11 +17,14 @@ import java.util.concurrent.TimeUnit;
 /** Measures service and link while the service runs, predicts, and settles the strategy. */
 final class Foresight {
   private final MigrationRequest request;
+  private final LinkProbe link;
   private final Situation situation;
   private final Predictor predictor;
 
-  private Foresight(MigrationRequest request, Situation situation, Experience experience) {
+  private Foresight(
+      MigrationRequest request, LinkProbe link, Situation situation, Experience experience) {
     this.request = request;
+    this.link = link;
     this.situation = situation;
     this.predictor =
         new Predictor(
@@ -52,6 +55,7 @@ final class Foresight {
     double moving = present * (1 - memory.zeroShare());
     return new Foresight(
         request,
+        link,
         new Situation(
             moving,
             present,
@@ -85,6 +89,11 @@ final class Foresight {
 
   private static double seconds(long nanos) {
     return (double) nanos / TimeUnit.SECONDS.toNanos(1);
+  }
+
+  /** What the link carried. */
+  LinkProbe link() {
+    return link;
   }
 
   /** The strategy that was asked for, or the best one, with what it is expected to take. */

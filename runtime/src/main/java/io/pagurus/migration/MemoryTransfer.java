@@ -13,6 +13,7 @@ import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.CpuShare;
 import io.pagurus.transfer.DigestStore;
+import io.pagurus.transfer.LinkProbe;
 import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.Pace;
 import io.pagurus.transfer.ProcessMemory;
@@ -41,6 +42,7 @@ final class MemoryTransfer implements AutoCloseable {
   private final Rounds rounds;
   private MemorySender memory = MemorySender.once();
   private boolean inRounds;
+  private int queueBytes;
   private boolean mayFollow;
   private Map<Integer, ProcessMemory> frozen = Map.of();
   private Optional<FollowingMemory> following = Optional.empty();
@@ -65,8 +67,13 @@ final class MemoryTransfer implements AutoCloseable {
     this.mayFollow = request.strategy() == Strategy.POST_COPY || request.allowPostCopy();
   }
 
-  /** Settles when memory travels; before any of it does. */
-  void choose(Strategy strategy) {
+  /**
+   * Settles when memory travels; before any of it does.
+   *
+   * @param link that it travels on
+   */
+  void choose(Strategy strategy, LinkProbe link) {
+    queueBytes = link.queueBytes();
     inRounds =
         switch (strategy) {
           case STOP_AND_COPY, POST_COPY -> false;
@@ -213,7 +220,8 @@ final class MemoryTransfer implements AutoCloseable {
             Kind.MEMORY, "", artifact -> memory.sendUntil(artifact, frozen, dumping::isDone));
     following =
         Optional.of(
-            new FollowingMemory(memory.missing(Reading.join(dumping).lazyPages()), frozen, tally));
+            new FollowingMemory(
+                memory.missing(Reading.join(dumping).lazyPages()), frozen, queueBytes, tally));
     return List.of(head);
   }
 

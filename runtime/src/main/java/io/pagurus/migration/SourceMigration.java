@@ -154,8 +154,9 @@ final class SourceMigration {
         try (ArtifactSender first = openBulk(peer);
             ArtifactSender second = openBulk(peer)) {
           prepare(peer, plan, verdict, first);
-          Strategy chosen = foresee(peer, plan, verdict, second);
-          memory.choose(chosen);
+          Foresight foresight = foresee(peer, plan, verdict, second);
+          Strategy chosen = foresight.chosen().strategy();
+          memory.choose(chosen, foresight.link());
           shared.choose(chosen, peer.features());
           awaitPrepared(peer);
           sendStable(second);
@@ -259,8 +260,8 @@ final class SourceMigration {
     tally.took(Phase.PREPARE, since);
   }
 
-  /** Measures and predicts while the destination prepares; returns the strategy to take. */
-  private Strategy foresee(
+  /** Measures and predicts while the destination prepares. */
+  private Foresight foresee(
       Peer peer, Message.ServicePlan plan, Message.Verdict verdict, ArtifactSender sender) {
     long since = System.nanoTime();
     Foresight foresight =
@@ -274,7 +275,7 @@ final class SourceMigration {
             sender);
     tally.foreseen(foresight.chosen(), foresight.forecast());
     tally.took(request.dryRun() ? Phase.PREFLIGHT : Phase.PREPARE, since);
-    return foresight.chosen().strategy();
+    return foresight;
   }
 
   private void awaitPrepared(Peer peer) {

@@ -9,6 +9,8 @@ import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.Socket;
+import java.net.SocketException;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -27,12 +29,13 @@ public final class ArtifactSender implements AutoCloseable {
   private static final int BUFFERS = 6;
 
   private final FrameConnection connection;
-  private final AutoCloseable socket;
+  private final Socket socket;
   private final Bandwidth bandwidth;
   private final AtomicInteger numbers;
   private final LongConsumer progress;
   private final ChunkCompressor compressor = new ChunkCompressor();
   private volatile boolean waiting;
+  private volatile boolean ahead;
 
   /**
    * @param socket closed together with this sender
@@ -41,7 +44,7 @@ public final class ArtifactSender implements AutoCloseable {
    */
   public ArtifactSender(
       FrameConnection connection,
-      AutoCloseable socket,
+      Socket socket,
       Bandwidth bandwidth,
       AtomicInteger numbers,
       LongConsumer progress) {
@@ -114,6 +117,24 @@ public final class ArtifactSender implements AutoCloseable {
     }
   }
 
+  /**
+   * From here on the kernel takes no more than this from us that the peer has not acknowledged.
+   *
+   * @param bytes a kernel counts its own overhead in, and so doubles it: socket(7)
+   */
+  public void queueAtMost(int bytes) {
+    try {
+      socket.setSendBufferSize(bytes);
+    } catch (SocketException e) {
+      // A broken connection; whoever sends next will say so.
+    }
+  }
+
+  /** From here on this one does not wait for its share of the bandwidth; the others do. */
+  public void goAhead() {
+    ahead = true;
+  }
+
   /** Whether whoever sends can do nothing now but wait for the peer to take, or to answer. */
   public boolean waiting() {
     return waiting;
@@ -133,7 +154,7 @@ public final class ArtifactSender implements AutoCloseable {
     compressor.close();
     try {
       socket.close();
-    } catch (Exception e) {
+    } catch (IOException e) {
       // Nothing more is expected from this connection; a failed close loses nothing.
     }
   }
@@ -233,7 +254,11 @@ public final class ArtifactSender implements AutoCloseable {
           long begun = System.nanoTime();
           ChunkCompressor.Encoded encoded = compressor.encode(buffer.bytes, buffer.length);
           long encodedAt = System.nanoTime();
-          bandwidth.take(encoded.bytes().remaining());
+          if (ahead) {
+            bandwidth.borrow(encoded.bytes().remaining());
+          } else {
+            bandwidth.take(encoded.bytes().remaining());
+          }
           connection.sendChunk(number, encoded.compressed(), buffer.length, encoded.bytes());
           compressor.observe(encodedAt - begun, System.nanoTime() - encodedAt);
           progress.accept(buffer.length);

@@ -34,15 +34,25 @@ public final class Bandwidth {
     if (bytesPerSecond == UNLIMITED) {
       return;
     }
-    long wait;
-    synchronized (this) {
-      long now = System.nanoTime();
-      freeAtNanos = Math.max(freeAtNanos, now - TimeUnit.MILLISECONDS.toNanos(50));
-      wait = freeAtNanos - now;
-      freeAtNanos += (long) (bytes * (double) TimeUnit.SECONDS.toNanos(1) / bytesPerSecond);
-    }
+    long wait = reserve(bytes);
     if (wait > 0) {
       LockSupport.parkNanos(wait);
     }
+  }
+
+  /** These bytes are sent at once, and whoever comes next waits for them. */
+  void borrow(long bytes) {
+    if (bytesPerSecond != UNLIMITED) {
+      reserve(bytes);
+    }
+  }
+
+  /** Returns when it is the turn of these bytes, ns from now. */
+  private synchronized long reserve(long bytes) {
+    long now = System.nanoTime();
+    freeAtNanos = Math.max(freeAtNanos, now - TimeUnit.MILLISECONDS.toNanos(50));
+    long wait = freeAtNanos - now;
+    freeAtNanos += (long) (bytes * (double) TimeUnit.SECONDS.toNanos(1) / bytesPerSecond);
+    return wait;
   }
 }

@@ -35,6 +35,24 @@ final class PacingTest {
   }
 
   @Test
+  void whatIsUrgentDoesNotWaitButTheNextDoes() {
+    Bandwidth bandwidth = Bandwidth.of(10_000_000);
+    bandwidth.take(2_000_000);
+    long urgent = millisOf(() -> bandwidth.borrow(1_000_000));
+    assertTrue(urgent < 100, urgent + " ms");
+    long next = millisOf(() -> bandwidth.take(1));
+    // 3 MB at 10 MB/s, without the head start of 50 ms.
+    assertTrue(next >= 230, next + " ms");
+  }
+
+  @Test
+  void whatMayQueueIsTwoMillisecondsBeyondARoundTrip() {
+    assertEquals(300_000, new LinkProbe(1_000_000, 1e8).queueBytes());
+    assertEquals(64 << 10, new LinkProbe(1_000_000, 1e6).queueBytes());
+    assertEquals(8 << 20, new LinkProbe(1_000_000_000, 1e9).queueBytes());
+  }
+
+  @Test
   void severalConnectionsShareTheBandwidth() throws InterruptedException {
     Bandwidth bandwidth = Bandwidth.of(10_000_000);
     long begun = System.nanoTime();
