@@ -34,6 +34,7 @@ import java.util.regex.Pattern;
  * @param hiddenCpuFlags instruction-set flags to hide from peers, so that machines with different
  *     CPUs agree on what a service may use
  * @param digestBytes most off-heap memory of one migration for digests of what it has sent
+ * @param lazyRestore whether services may run here before all of their memory is in place
  */
 public record Configuration(
     String name,
@@ -48,7 +49,8 @@ public record Configuration(
     Path imageDirectory,
     Path policyFile,
     List<String> hiddenCpuFlags,
-    long digestBytes) {
+    long digestBytes,
+    boolean lazyRestore) {
   private static final Map<String, Long> BYTES =
       Map.of("KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30);
 
@@ -73,7 +75,8 @@ public record Configuration(
         path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"),
         path(environment, "PAGURUS_POLICY_FILE", "/etc/pagurus/policy.yaml"),
         words(environment, "PAGURUS_CPU_HIDE"),
-        bytes(environment, "PAGURUS_DIGEST_MEMORY", "64MiB"));
+        bytes(environment, "PAGURUS_DIGEST_MEMORY", "64MiB"),
+        lazyRestore(environment));
   }
 
   private static List<String> words(Map<String, String> environment, String name) {
@@ -120,6 +123,18 @@ public record Configuration(
           throw new MigrationException(
               FailureCode.USAGE,
               "PAGURUS_ROLE must be active or standby, not '%s'.".formatted(role));
+    };
+  }
+
+  private static boolean lazyRestore(Map<String, String> environment) {
+    String choice = text(environment, "PAGURUS_LAZY_RESTORE").orElse("auto");
+    return switch (choice) {
+      case "auto" -> true;
+      case "off" -> false;
+      default ->
+          throw new MigrationException(
+              FailureCode.USAGE,
+              "PAGURUS_LAZY_RESTORE must be auto or off, not '%s'.".formatted(choice));
     };
   }
 

@@ -87,7 +87,8 @@ final class Serve implements Callable<Integer> {
               new Machine(
                   new CriuTool(),
                   CpuFeatures.ofThisMachine(configuration.hiddenCpuFlags()),
-                  configuration.stagingDirectory()),
+                  configuration.stagingDirectory(),
+                  configuration.lazyRestore()),
               new PolicyFile(configuration.policyFile()));
       var migrations =
           new MigrationService(

@@ -75,6 +75,16 @@ final class Stats {
         downtime,
         share(downtime, downtime));
     out.println("Parts overlap. Indented: CRIU's own figures for its part of the work.");
+    Node placement = report.get("restore_memory");
+    if (placement.has("way")) {
+      out.printf("Memory was placed %s. %s%n", adverb(placement), placement.text("reason"));
+    }
+  }
+
+  private static String adverb(Node placement) {
+    return placement.text("way").equals("lazy")
+        ? "while the service ran already"
+        : "before the service went on";
   }
 
   private void ofCriu(String part, double downtime) {

@@ -1,6 +1,7 @@
 package io.pagurus.engine;
 
 import io.pagurus.model.Belongings;
+import io.pagurus.model.Placement;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.WritableByteChannel;
@@ -59,6 +60,9 @@ public interface Arrival {
 
   /** Whether every page is in place before the first instruction; only after {@link #verify}. */
   boolean whole();
+
+  /** When its memory is put in place, and why then; only after {@link #verify}. */
+  Placement placement();
 
   /**
    * Lets the waiting start go on as a restore; returns when the processes run.

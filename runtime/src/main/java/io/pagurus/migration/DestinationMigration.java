@@ -322,7 +322,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           Map<String, Long> statistics = arrival.adopted();
           journal.append(id, new Entry.Restored(arrival.id()));
           progress.enter(Phase.ACKNOWLEDGE, "The service runs here; its last pages are arriving.");
-          say(new Message.Restored(statistics));
+          say(new Message.Restored(statistics, arrival.placement()));
           arrival.persist();
           arrival.settle();
           // Durable before it is said: the source removes its copy for it.

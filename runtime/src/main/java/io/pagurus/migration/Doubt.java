@@ -90,7 +90,8 @@ final class Doubt {
     Map<Integer, ProcessMemory> frozen = Map.of();
     try {
       frozen = ProcessMemory.open(here.engine().depart(container, List.of()).processes());
-      try (var rest = new FollowingMemory(
+      try (var rest =
+          new FollowingMemory(
               MissingPages.all(frozen), frozen, LinkProbe.USUAL_QUEUE_BYTES, new Tally())) {
         // Above any number that was used before, also by an earlier attempt of this kind.
         var artifacts = new AtomicInteger(ThreadLocalRandom.current().nextInt(1 << 20, 1 << 30));

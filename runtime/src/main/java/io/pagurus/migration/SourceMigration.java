@@ -467,7 +467,7 @@ final class SourceMigration {
     progress.enter(
         memory.following().isPresent() ? Phase.POST_COPY : Phase.ACKNOWLEDGE,
         "The service runs at the destination.");
-    tally.restored(peer.expect(Message.Restored.class, RESTORE_LIMIT).statistics());
+    tally.restored(peer.expect(Message.Restored.class, RESTORE_LIMIT));
     tally.took(Phase.ACKNOWLEDGE, resumedAt);
     tally.part("acknowledge", resumedAt);
   }

@@ -9,7 +9,9 @@ import io.pagurus.model.MigrationReport.Round;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Placement;
 import io.pagurus.model.Prediction;
+import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
@@ -37,6 +39,7 @@ final class Tally {
   private long fullSpeedMillis;
   private Map<String, Long> dumpStatistics = Map.of();
   private Map<String, Long> restoreStatistics = Map.of();
+  private Optional<Placement> placement = Optional.empty();
 
   /** Adds the time from {@code since} (System.nanoTime) to now to a phase. */
   void took(Phase phase, long since) {
@@ -125,8 +128,9 @@ final class Tally {
     dumpStatistics = criu;
   }
 
-  void restored(Map<String, Long> criu) {
-    restoreStatistics = criu;
+  void restored(Message.Restored how) {
+    restoreStatistics = how.statistics();
+    placement = Optional.of(how.placement());
   }
 
   /** Digests of everything received, by artifact number. */
@@ -172,6 +176,7 @@ final class Tally {
             : prediction,
         forecast,
         parts(),
+        placement,
         new CriuStatistics(dumpStatistics, restoreStatistics),
         List.copyOf(warnings),
         failure);

@@ -29,6 +29,8 @@ import java.util.Optional;
  * @param forecast what was measured before, and expected of every strategy
  * @param window the freeze window in its parts, by the source's clock, in the order of beginning;
  *     parts overlap; empty when never frozen
+ * @param restoreMemory when private memory was put in place at the destination, and why then; empty
+ *     when it was not restored
  * @param criu CRIU's own statistics, with its own names
  * @param warnings what was odd but did not stop the migration
  * @param error why it did not complete
@@ -55,6 +57,7 @@ public record MigrationReport(
     Optional<Prediction> prediction,
     Optional<Forecast> forecast,
     List<Part> window,
+    @JsonProperty("restore_memory") Optional<Placement> restoreMemory,
     CriuStatistics criu,
     List<String> warnings,
     Optional<Failure> error) {
@@ -63,6 +66,7 @@ public record MigrationReport(
     rounds = rounds == null ? List.of() : List.copyOf(rounds);
     window = window == null ? List.of() : List.copyOf(window);
     prediction = prediction == null ? Optional.empty() : prediction;
+    restoreMemory = restoreMemory == null ? Optional.empty() : restoreMemory;
     forecast = forecast == null ? Optional.empty() : forecast;
     precopy = precopy == null ? Optional.empty() : precopy;
   }
@@ -89,6 +93,7 @@ public record MigrationReport(
         prediction,
         forecast,
         window,
+        restoreMemory,
         criu,
         warnings,
         end == Outcome.COMPLETED ? Optional.empty() : error);

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.pagurus.model.FailureCode;
+import io.pagurus.model.Placement;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -186,8 +187,13 @@ public sealed interface Message {
    */
   record Wanted(int pid, long address, int pages) implements Message {}
 
-  /** The engine here owns the running container. */
-  record Restored(Map<String, Long> statistics) implements Message {}
+  /**
+   * The engine here owns the running container.
+   *
+   * @param statistics CRIU's own, with its names
+   * @param placement when its memory is put in place
+   */
+  record Restored(Map<String, Long> statistics, Placement placement) implements Message {}
 
   /** The last page is in place: nothing of the source is needed any more. */
   record Settled() implements Message {}

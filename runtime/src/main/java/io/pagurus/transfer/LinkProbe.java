@@ -30,7 +30,9 @@ public record LinkProbe(long roundTripNanos, double bytesPerSecond) {
 
   private static final int PINGS = 3;
 
-  /** What may wait in a queue before a page that is wanted at once: so long, beyond a round trip. */
+  /**
+   * What may wait in a queue before a page that is wanted at once: so long, beyond a round trip.
+   */
   private static final double QUEUE_SECONDS = 0.002;
 
   private static final int LEAST_QUEUE_BYTES = 64 << 10;

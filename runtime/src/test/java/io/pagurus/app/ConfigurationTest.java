@@ -72,6 +72,7 @@ final class ConfigurationTest {
     "PAGURUS_PORT, http",
     "PAGURUS_ROLE, master",
     "PAGURUS_DIGEST_MEMORY, 64",
+    "PAGURUS_LAZY_RESTORE, never",
     "PAGURUS_API_TOKEN_FILE, /nowhere/token"
   })
   void wrongValuesAreNamed(String variable, String value) {

@@ -5,6 +5,7 @@ import io.pagurus.model.Belongings;
 import io.pagurus.model.Capability;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.model.Placement;
 import io.pagurus.model.ServiceSummary;
 import io.pagurus.policy.Policy;
 import io.pagurus.protocol.Features;
@@ -615,6 +616,11 @@ public final class FakeEngine implements ContainerEngine {
       } finally {
         leave();
       }
+    }
+
+    @Override
+    public Placement placement() {
+      return new Placement(Placement.Way.EAGER, "There is only one way.");
     }
 
     @Override

@@ -107,6 +107,7 @@ public final class FakeMigrations implements Migrations {
         Optional.empty(),
         Optional.empty(),
         List.of(),
+        Optional.empty(),
         new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
         List.of("One odd thing."),
         error);

@@ -12,6 +12,7 @@ import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
+import io.pagurus.model.Placement;
 import io.pagurus.model.Prediction;
 import io.pagurus.model.Strategy;
 import java.io.IOException;
@@ -91,6 +92,7 @@ final class JournalTest {
                           new Forecast.Measured(1, 2, 3, 4, 5, 6, 7),
                           List.of(Prediction.of(Strategy.STOP_AND_COPY, 1, 2)))),
                   List.of(new MigrationReport.Part("freeze", 0, 12.5)),
+                  Optional.of(new Placement(Placement.Way.LAZY, "It is much.")),
                   new MigrationReport.CriuStatistics(Map.of("frozen_time", 9L), Map.of()),
                   List.of("Odd."),
                   Optional.of(new MigrationReport.Failure(FailureCode.NO_ROOM, "Full.")))));

@@ -17,6 +17,7 @@ import io.pagurus.journal.Journal;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.Placement;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
@@ -144,7 +145,7 @@ final class DestinationMigrationTest {
         new Message.Staged(),
         new Message.Commit(),
         new Message.Resumed(),
-        new Message.Restored(Map.of()),
+        new Message.Restored(Map.of(), new Placement(Placement.Way.EAGER, "Little.")),
         new Message.Settled(),
         new Message.Abort("never mind"),
         new Message.Aborted(FailureCode.INTERNAL, ""),

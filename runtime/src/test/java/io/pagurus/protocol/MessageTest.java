@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationRequest;
+import io.pagurus.model.Placement;
 import io.pagurus.model.Strategy;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -72,7 +73,8 @@ final class MessageTest {
         new Message.Commit(),
         new Message.Resumed(),
         new Message.Wanted(7, 0x7f0000001000L, 16),
-        new Message.Restored(Map.of("forking_time", 1234L)),
+        new Message.Restored(
+            Map.of("forking_time", 1234L), new Placement(Placement.Way.LAZY, "It is much.")),
         new Message.Settled(),
         new Message.Abort("cancelled"),
         new Message.Aborted(FailureCode.RESTORE_FAILED, "It said no."),

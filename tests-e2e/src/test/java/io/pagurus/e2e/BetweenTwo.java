@@ -160,12 +160,13 @@ abstract class BetweenTwo {
   }
 
   private static void link(String change, String verdict) {
+    // What rejects must not stop its own resets on their way out.
     String rules =
-        "for chain in INPUT OUTPUT; do for side in dport sport; do"
-            + " iptables %s $chain -p tcp --$side 7070 -j %s; done; done"
-                .formatted(
-                    change, verdict.equals("REJECT") ? "REJECT --reject-with tcp-reset" : verdict);
-    b.exec("sh", "-e", "-c", rules).ok();
+        verdict.equals("REJECT")
+            ? "iptables %s INPUT -p tcp --dport 7070 -j REJECT --reject-with tcp-reset"
+            : "for chain in INPUT OUTPUT; do for side in dport sport; do"
+                + " iptables %s $chain -p tcp --$side 7070 -j DROP; done; done";
+    b.exec("sh", "-e", "-c", rules.formatted(change)).ok();
   }
 
   static void assertCompleted(JsonNode report) {

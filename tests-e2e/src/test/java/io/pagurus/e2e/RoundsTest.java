@@ -8,34 +8,23 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** What ends a pre-copy in the midst of its rounds leaves the service as it was. */
 class RoundsTest extends BetweenTwo {
   private static final String SERVICE = "rewriting";
 
-  @ParameterizedTest
-  @ValueSource(ints = {1, 2, 3})
-  void cancelInARoundLeavesTheServiceUndisturbed(int round) {
-    long pid = start();
-    var moving = slowly("--max-rounds", "8");
-    String id = awaitOpen(a, "message", "round %d.".formatted(round));
-    a.pagurus("cancel", id).ok();
-    JsonNode report = ended(moving, 10, "aborted");
-    assertEquals(0, report.path("downtime_ms").asLong(), report::toString);
-    assertAsBefore(pid);
-    assertCompleted(a.migrate(SERVICE, b, "--strategy", "pre-copy"));
-    assertAllOk(b, SERVICE, 5);
-  }
-
   @Test
-  void cancelInTheFrozenDifferenceThawsTheService() {
+  void cancelInAnyRoundLeavesTheServiceUndisturbed() {
     long pid = start();
-    var moving = slowly("--max-rounds", "1");
-    String id = awaitOpen(a, "phase", "dump");
-    a.pagurus("cancel", id).ok();
+    for (int round = 1; round <= 3; round++) {
+      var moving = slowly("8");
+      cancel(awaitOpen(a, "message", "round %d.".formatted(round)));
+      JsonNode report = ended(moving, 10, "aborted");
+      assertEquals(0, report.path("downtime_ms").asLong(), report::toString);
+      assertAsBefore(pid);
+    }
+    var moving = slowly("1");
+    cancel(awaitOpen(a, "phase", "dump"));
     JsonNode report = ended(moving, 10, "aborted");
     assertTrue(report.path("downtime_ms").asLong() > 0, report::toString);
     assertAsBefore(pid);
@@ -43,36 +32,51 @@ class RoundsTest extends BetweenTwo {
     assertAllOk(b, SERVICE, 5);
   }
 
-  @ParameterizedTest
-  @CsvSource({"1, REJECT", "2, DROP", "3, REJECT"})
-  void linkThatBreaksInARoundLeavesTheServiceUndisturbed(int round, String how) {
+  @Test
+  void linkThatBreaksInAnyRoundLeavesTheServiceUndisturbed() {
     long pid = start();
-    var moving = slowly("--max-rounds", "8");
-    awaitOpen(a, "message", "round %d.".formatted(round));
-    cutLink(how);
-    try {
-      JsonNode report = ended(moving, 4, "failed");
-      assertEquals("PEER_UNREACHABLE", report.path("error").path("code").asText());
-      String message = report.path("error").path("message").asText();
-      assertTrue(message.contains("rewriting runs on at"), message);
-      assertEquals(0, report.path("downtime_ms").asLong(), report::toString);
-    } finally {
-      restoreLink(how);
+    for (int round = 1; round <= 3; round++) {
+      // A dead link says nothing; it is found out after 15 s. A broken one says so at once.
+      String how = round == 2 ? "DROP" : "REJECT";
+      var moving = slowly("8");
+      awaitOpen(a, "message", "round %d.".formatted(round));
+      cutLink(how);
+      try {
+        JsonNode error = ended(moving, 5, "failed").path("error");
+        assertEquals("PEER_UNREACHABLE", error.path("code").asText());
+        String message = error.path("message").asText();
+        assertTrue(message.contains("rewriting runs on at"), message);
+      } finally {
+        restoreLink(how);
+      }
+      assertAsBefore(pid);
     }
-    assertAsBefore(pid);
     assertCompleted(a.migrate(SERVICE, b, "--strategy", "pre-copy"));
     assertAllOk(b, SERVICE, 5);
   }
 
   @Test
-  void memoryIsRightThoughItsDigestsDoNotFit() {
+  void memoryIsRightThoughItsDigestsDoNotFitAndNothingIsLazy() {
     try (OuterContainer small = new OuterContainer().withServices()) {
-      small.withEnv(Map.of("PAGURUS_DIGEST_MEMORY", "256KiB")).ready();
+      small
+          .withEnv(Map.of("PAGURUS_DIGEST_MEMORY", "256KiB", "PAGURUS_LAZY_RESTORE", "off"))
+          .ready();
       python("changing", "changing.py");
       awaitLog(a, "changing", 3);
-      assertCompleted(a.migrate("changing", small, "--strategy", "stop-and-copy"));
+      JsonNode there = a.migrate("changing", small, "--strategy", "stop-and-copy");
+      assertCompleted(there);
+      // Once more than it was asked for: an outer container of its own takes its time to start.
+      assertEquals("eager", there.path("restore_memory").path("way").asText(), there::toString);
+      assertTrue(
+          there.path("warnings").toString().contains("PAGURUS_LAZY_RESTORE is off"),
+          there::toString);
+      assertTrue(small.pagurus("check").out().contains("PAGURUS_LAZY_RESTORE is off"));
       JsonNode report = small.migrate("changing", b, "--strategy", "pre-copy");
       assertCompleted(report);
+      assertEquals("lazy", report.path("restore_memory").path("way").asText(), report::toString);
+      assertTrue(
+          report.path("time_to_full_speed_ms").asLong() > report.path("downtime_ms").asLong(),
+          report::toString);
       assertTrue(report.path("rounds").size() >= 2, report::toString);
       assertTrue(
           report.path("warnings").toString().contains("did not fit into 256 KiB"),
@@ -88,12 +92,25 @@ class RoundsTest extends BetweenTwo {
   }
 
   /** Rounds that take seconds and fall, and never come near the limit. */
-  private static CompletableFuture<Command> slowly(String... more) {
+  private static CompletableFuture<Command> slowly(String maxRounds) {
     String ticket = b.ticket();
-    String[] options = {
-      "--strategy", "pre-copy", "--bandwidth", "8MiB", "--downtime-limit", "1ms", more[0], more[1]
-    };
-    return CompletableFuture.supplyAsync(() -> a.tryMigrate(SERVICE, ticket, options));
+    return CompletableFuture.supplyAsync(
+        () ->
+            a.tryMigrate(
+                SERVICE,
+                ticket,
+                "--strategy",
+                "pre-copy",
+                "--bandwidth",
+                "8MiB",
+                "--downtime-limit",
+                "1ms",
+                "--max-rounds",
+                maxRounds));
+  }
+
+  private static void cancel(String id) {
+    a.pagurus("cancel", id).ok();
   }
 
   private static JsonNode ended(CompletableFuture<Command> moving, int code, String outcome) {

@@ -22,6 +22,7 @@ import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.MigrationException;
+import io.pagurus.model.Placement;
 import io.pagurus.protocol.Message;
 import java.io.IOException;
 import java.io.InputStream;
@@ -32,8 +33,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -55,6 +58,8 @@ final class DockerArrival implements Arrival {
   private final ContainerSpec spec;
   private final Path work;
   private final StagedTmpfs tmpfs;
+  private final RestoreCosts costs;
+  private final Supplier<Optional<String>> lazyObstacle;
   private final List<String> createdVolumes = new ArrayList<>();
   private final List<String> createdNetworks = new ArrayList<>();
   private String id = "";
@@ -71,7 +76,9 @@ final class DockerArrival implements Arrival {
       AddressReservation addresses,
       DeclaredServices declared,
       Message.ServicePlan plan,
-      Path staging) {
+      Path staging,
+      RestoreCosts costs,
+      Supplier<Optional<String>> lazyObstacle) {
     this.api = api;
     this.images = images;
     this.addresses = addresses;
@@ -82,6 +89,8 @@ final class DockerArrival implements Arrival {
     this.tmpfs =
         new StagedTmpfs(
             staging.getFileName().toString(), 2 * plan.memoryBytes() + TMPFS_SLACK_BYTES);
+    this.costs = costs;
+    this.lazyObstacle = lazyObstacle;
   }
 
   @Override
@@ -107,6 +116,11 @@ final class DockerArrival implements Arrival {
   @Override
   public boolean whole() {
     return memory.whole();
+  }
+
+  @Override
+  public Placement placement() {
+    return memory.placement();
   }
 
   @Override
@@ -220,7 +234,7 @@ final class DockerArrival implements Arrival {
   public void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException {
     checkpoint = images;
     shared = SparedMemory.read(images, work, segments);
-    memory = RestoreMemory.start(images, work, pages);
+    memory = RestoreMemory.start(images, work, pages, costs, lazyObstacle.get());
   }
 
   @Override

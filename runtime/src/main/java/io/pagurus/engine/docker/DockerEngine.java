@@ -65,6 +65,7 @@ public final class DockerEngine implements ContainerEngine {
   private final AddressReservation addresses;
   private final DeclaredServices declared;
   private final Machine machine;
+  private final RestoreCosts costs = new RestoreCosts();
   private final Leftovers leftovers;
   private final PolicyFile policy;
 
@@ -210,18 +211,24 @@ public final class DockerEngine implements ContainerEngine {
           checkRoom(plan, imagePresent, problems);
           checkNames(plan, problems);
           checkNetworks(plan, problems);
-          List<String> warnings =
-              mayChangeAddress(plan)
-                  ? takenAddresses(plan).stream()
-                      .map(
-                          taken ->
-                              taken.message()
-                                  + " The service gets another address: none of its sockets is tied to this one.")
-                      .toList()
-                  : List.of();
+          List<String> warnings = new ArrayList<>();
+          if (mayChangeAddress(plan)) {
+            takenAddresses(plan).stream()
+                .map(
+                    taken ->
+                        taken.message()
+                            + " The service gets another address: none of its sockets is tied to this one.")
+                .forEach(warnings::add);
+          }
+          machine.lazyObstacle().map(DockerEngine::eagerOnly).ifPresent(warnings::add);
           return new Message.Verdict(
               problems, warnings, imagePresent, imagePresent ? Set.of() : images.chainIds());
         });
+  }
+
+  private static String eagerOnly(String obstacle) {
+    return "The destination restores eagerly, all memory is in place before the service goes on, and post-copy is not possible: "
+        + obstacle;
   }
 
   private void checkMachine(Message.ServicePlan plan, List<Message.Problem> problems) {
@@ -329,7 +336,8 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public Arrival arrive(Message.ServicePlan plan, Path staging) {
-    return new DockerArrival(api, images, addresses, declared, plan, staging);
+    return new DockerArrival(
+        api, images, addresses, declared, plan, staging, costs, machine::lazyObstacle);
   }
 
   @Override

@@ -16,6 +16,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** The machine that this outer container runs on, as far as migration cares. */
@@ -32,17 +33,21 @@ public final class Machine {
   private final CriuTool criu;
   private final CpuFeatures cpu;
   private final Path staging;
+  private final boolean lazyAllowed;
 
   /**
    * @param staging directory on a tmpfs, for memory on its way
+   * @param lazyAllowed whether the operator lets services run before their memory is in place
    */
-  public Machine(CriuTool criu, CpuFeatures cpu, Path staging) throws IOException {
+  public Machine(CriuTool criu, CpuFeatures cpu, Path staging, boolean lazyAllowed)
+      throws IOException {
     Files.createDirectories(
         staging,
         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     this.criu = criu;
     this.cpu = cpu;
     this.staging = staging;
+    this.lazyAllowed = lazyAllowed;
   }
 
   Features features() {
@@ -53,15 +58,26 @@ public final class Machine {
         memoryAvailable(),
         usable(staging),
         usable(DockerEngine.DATA_ROOT),
-        largePipes() && userfaultfd(),
+        lazyObstacle().isEmpty(),
         true,
         true);
   }
 
-  /** Asked once: the probe starts a process. */
-  private boolean userfaultfd() {
-    FeatureStatus status = criu.features().get(CriuFeature.USERFAULTFD_EVENTS);
-    return status != null && status.supported();
+  /** Why no service can run here before its memory is in place, if so. */
+  Optional<String> lazyObstacle() {
+    if (!lazyAllowed) {
+      return Optional.of("PAGURUS_LAZY_RESTORE is off.");
+    }
+    // Asked once: the probe starts a process.
+    FeatureStatus userfaultfd = criu.features().get(CriuFeature.USERFAULTFD_EVENTS);
+    if (userfaultfd == null || !userfaultfd.supported()) {
+      return Optional.of("the kernel gives no userfaultfd with events.");
+    }
+    if (!largePipes()) {
+      return Optional.of(
+          "fs.pipe-max-size is below %d, and CAP_SYS_RESOURCE is not given.".formatted(LARGE_PIPE));
+    }
+    return Optional.empty();
   }
 
   /** What the kernel or the cgroup still gives, whichever is less, bytes. */
@@ -174,15 +190,17 @@ public final class Machine {
   }
 
   private Capability lazyPages() {
-    boolean possible = features().lazyPages();
-    return possible
-        ? ok("kernel", "lazy restore", "userfaultfd works; pipes may be large enough")
-        : new Capability(
-            "kernel",
-            "lazy restore",
-            Status.LIMITED,
-            "userfaultfd or large pipes are missing",
-            "On the host: sysctl -w fs.pipe-max-size=16777216, or give the outer container SYS_RESOURCE. Without it a restore waits for all memory.");
+    return lazyObstacle()
+        .map(
+            obstacle ->
+                new Capability(
+                    "kernel",
+                    "lazy restore",
+                    Status.LIMITED,
+                    obstacle,
+                    "A restore waits for all memory, and nothing arrives by post-copy. It needs a kernel with userfaultfd, and on the host sysctl -w fs.pipe-max-size=16777216, or SYS_RESOURCE for the outer container."))
+        .orElseGet(
+            () -> ok("kernel", "lazy restore", "userfaultfd works; pipes may be large enough"));
   }
 
   private static Capability resources() {

@@ -10,6 +10,7 @@ import io.pagurus.criu.PagemapEntry;
 import io.pagurus.criu.PagesWriter;
 import io.pagurus.engine.Arrival.PageSupply;
 import io.pagurus.model.MigrationException;
+import io.pagurus.model.Placement;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.WritableByteChannel;
@@ -18,24 +19,31 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Where a restore gets its private memory from. Much of it: the local {@code criu lazy-pages}
- * daemon, which fetches it from our page store while the service already runs. Little: CRIU's own
- * files, completed from the page store.
+ * Where a restore gets its private memory from. Lazily: the local {@code criu lazy-pages} daemon,
+ * which fetches it from our page store while the service already runs. Eagerly: CRIU's own files,
+ * completed from the page store.
  */
 final class RestoreMemory implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(RestoreMemory.class);
+
   /** Nothing staged. */
   static final RestoreMemory NONE =
-      new RestoreMemory(Path.of(""), Path.of(""), Map.of(), null, null, null);
-
-  /** Up to here an eager restore is done before a daemon would be ready. */
-  private static final long EAGER_BYTES = 24L << 20;
-
-  /** The same where the pages themselves are still on their way. */
-  private static final long EAGER_FOLLOWING_BYTES = 2L << 20;
+      new RestoreMemory(
+          Path.of(""),
+          Path.of(""),
+          Map.of(),
+          null,
+          null,
+          null,
+          new RestoreCosts(),
+          new Placement(Placement.Way.EAGER, "There was nothing to place."));
 
   private static final Duration SETTLE_LIMIT = Duration.ofMinutes(10);
   private static final Path SOCKET = Path.of("lazy-pages.socket");
@@ -46,6 +54,9 @@ final class RestoreMemory implements AutoCloseable {
   private final PageSupply pages;
   private final Process daemon;
   private final PageServer server;
+  private final RestoreCosts costs;
+  private final Placement placement;
+  private final long startedAtMillis = System.currentTimeMillis();
 
   /** Children of the daemon; see image/lazy-pages.c. */
   private List<ProcessHandle> keepers = List.of();
@@ -56,25 +67,32 @@ final class RestoreMemory implements AutoCloseable {
       Map<Integer, List<PagemapEntry>> wanted,
       PageSupply pages,
       PageServer server,
-      Process daemon) {
+      Process daemon,
+      RestoreCosts costs,
+      Placement placement) {
     this.images = images;
     this.work = work;
     this.wanted = wanted;
     this.pages = pages;
     this.server = server;
     this.daemon = daemon;
+    this.costs = costs;
+    this.placement = placement;
   }
 
   /**
    * Starts the daemon, unless so few pages are left out that placing them before the start is
-   * faster than a daemon.
+   * faster than a daemon, or there can be none.
+   *
+   * @param obstacle why there can be none
    */
-  static RestoreMemory start(Path images, Path work, PageSupply pages) throws IOException {
+  static RestoreMemory start(
+      Path images, Path work, PageSupply pages, RestoreCosts costs, Optional<String> obstacle)
+      throws IOException {
     Map<Integer, List<PagemapEntry>> wanted = lazyPages(images);
-    long lazyBytes =
-        wanted.values().stream().flatMap(List::stream).mapToLong(PagemapEntry::bytes).sum();
-    if (lazyBytes <= (pages.follow() ? EAGER_FOLLOWING_BYTES : EAGER_BYTES)) {
-      return new RestoreMemory(images, work, wanted, pages, null, null);
+    Placement placement = costs.choose(bytes(wanted), pages.follow(), obstacle);
+    if (placement.way() == Placement.Way.EAGER) {
+      return new RestoreMemory(images, work, wanted, pages, null, null, costs, placement);
     }
     PageServer server = PageServer.start(new Served(pages));
     Process daemon =
@@ -97,7 +115,11 @@ final class RestoreMemory implements AutoCloseable {
             .redirectErrorStream(true)
             .redirectOutput(work.resolve("lazy-pages.out").toFile())
             .start();
-    return new RestoreMemory(images, work, wanted, pages, server, daemon);
+    return new RestoreMemory(images, work, wanted, pages, server, daemon, costs, placement);
+  }
+
+  private static long bytes(Map<Integer, List<PagemapEntry>> pages) {
+    return pages.values().stream().flatMap(List::stream).mapToLong(PagemapEntry::bytes).sum();
   }
 
   private static Map<Integer, List<PagemapEntry>> lazyPages(Path images) throws IOException {
@@ -178,7 +200,9 @@ final class RestoreMemory implements AutoCloseable {
   /** Puts the pages into CRIU's own files, as if they had never been left out. */
   private void writePages() {
     try {
+      long begun = System.nanoTime();
       new PagesWriter(new CheckpointDirectory(images), pages::transferTo).writeAll();
+      costs.placed(bytes(wanted), System.nanoTime() - begun);
     } catch (IOException e) {
       throw new MigrationException(
           TRANSFER_FAILED, "Cannot complete the checkpoint: %s.".formatted(e.getMessage()), e);
@@ -188,6 +212,10 @@ final class RestoreMemory implements AutoCloseable {
   Path images() {
     awaitSocket();
     return images;
+  }
+
+  Placement placement() {
+    return placement;
   }
 
   /** Whether nothing is left to fill in once the service runs. */
@@ -214,6 +242,19 @@ final class RestoreMemory implements AutoCloseable {
     }
     if (daemon != null) {
       keepers = daemon.children().toList();
+      learn();
+    }
+  }
+
+  /**
+   * The daemon may have listened long before anybody looked: the socket itself tells since when.
+   */
+  private void learn() {
+    try {
+      long listening = Files.getLastModifiedTime(work.resolve(SOCKET)).toMillis();
+      costs.listened(Math.max(1, listening - startedAtMillis));
+    } catch (IOException e) {
+      log.debug("Cannot tell since when criu lazy-pages listens", e);
     }
   }
 
