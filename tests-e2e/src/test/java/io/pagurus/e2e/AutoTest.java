@@ -80,6 +80,10 @@ class AutoTest extends BetweenTwo {
                 "acknowledge")),
         parts::toString);
     double downtime = report.path("downtime_ms").asDouble();
+    for (String name : List.of("freezing_time", "frozen_time", "memdump_time", "memwrite_time")) {
+      JsonNode micros = report.path("criu").path("dump").path(name);
+      assertTrue(micros.isNumber() && micros.asDouble() < 1000 * downtime, report::toString);
+    }
     for (JsonNode part : report.path("window")) {
       if (!part.path("part").asText().equals("acknowledge")) {
         double end = part.path("from_ms").asDouble() + part.path("ms").asDouble();

@@ -125,9 +125,9 @@ abstract class BetweenTwo {
     }
   }
 
-  /** The migration that has not ended, in the words of `pagurus status`. */
+  /** The migration that has not ended. */
   static JsonNode open(OuterContainer outer) {
-    JsonNode all = OuterContainer.json(outer.pagurus("status", "--output", "json").ok());
+    JsonNode all = OuterContainer.json(outer.ask("GET", "/v1/migrations"));
     for (JsonNode migration : all) {
       if (!migration.has("outcome")) {
         return migration;
@@ -140,7 +140,7 @@ abstract class BetweenTwo {
   static String awaitOpen(OuterContainer outer, String field, String words) {
     return await()
         .atMost(SOON)
-        .pollInterval(Duration.ofMillis(50))
+        .pollInterval(Duration.ofMillis(20))
         .until(() -> open(outer), migration -> migration.path(field).asText().contains(words))
         .path("id")
         .asText();

@@ -162,24 +162,30 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
   }
 
   /**
-   * What it answers to {@code GET /metrics}: through its Unix socket, as root sees it from here.
+   * What its runtime answers: through its Unix socket, as root sees it from here. A command in the
+   * outer container takes a second on a busy machine, too long to meet a moment.
    */
-  String metrics() {
-    String pid =
-        Command.run("docker", "inspect", "--format", "{{.State.Pid}}", getContainerId()).ok();
-    Path socket = Path.of("/proc", pid, "root/run/pagurus/api.sock");
+  String ask(String method, String path) {
+    Path socket = Path.of("/proc", pid(), "root/run/pagurus/api.sock");
     try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
-      String request = "GET /metrics HTTP/1.1\r\nHost: runtime\r\nConnection: close\r\n\r\n";
+      String request =
+          "%s %s HTTP/1.1\r\nHost: runtime\r\nConnection: close\r\n\r\n".formatted(method, path);
       channel.write(ByteBuffer.wrap(request.getBytes(StandardCharsets.US_ASCII)));
-      return new String(Channels.newInputStream(channel).readAllBytes(), StandardCharsets.US_ASCII);
+      byte[] answer = Channels.newInputStream(channel).readAllBytes();
+      return new String(answer, StandardCharsets.UTF_8).replaceFirst("(?s).*?\r\n\r\n", "");
     } catch (IOException e) {
-      throw new UncheckedIOException("No metrics from " + socket, e);
+      throw new UncheckedIOException("No answer from " + socket, e);
     }
+  }
+
+  /** Of its first process, on the host. */
+  private String pid() {
+    return Command.run("docker", "inspect", "--format", "{{.State.Pid}}", getContainerId()).ok();
   }
 
   /** A metric in mebibytes. */
   double mebibytes(String metric) {
-    return metrics()
+    return ask("GET", "/metrics")
             .lines()
             .filter(line -> line.startsWith(metric + " "))
             .mapToDouble(line -> Double.parseDouble(line.substring(metric.length() + 1)))

@@ -110,7 +110,7 @@ class RoundsTest extends BetweenTwo {
   }
 
   private static void cancel(String id) {
-    a.pagurus("cancel", id).ok();
+    a.ask("DELETE", "/v1/migrations/" + id);
   }
 
   private static JsonNode ended(CompletableFuture<Command> moving, int code, String outcome) {
