@@ -10,8 +10,7 @@ import java.util.function.BooleanSupplier;
 
 /**
  * Two limits on waiting: one for the whole migration, and one for silence while the service stands
- * still or memory travels in rounds, since a dead link shows itself in nothing else for minutes.
- * Watches until closed.
+ * still, since a dead link shows itself in nothing else for minutes. Watches until closed.
  */
 final class Deadline implements AutoCloseable {
   private static final Duration SILENCE_LIMIT = Duration.ofSeconds(15);
@@ -20,7 +19,6 @@ final class Deadline implements AutoCloseable {
   private final Standing standing;
   private final Progress progress;
   private final BooleanSupplier frozen;
-  private final BooleanSupplier waiting;
   private final Duration limit;
   private final TimeoutAction action;
   private final Thread watch;
@@ -31,13 +29,11 @@ final class Deadline implements AutoCloseable {
       TimeoutAction action,
       Standing standing,
       Progress progress,
-      BooleanSupplier frozen,
-      BooleanSupplier waiting) {
+      BooleanSupplier frozen) {
     this.action = action;
     this.standing = standing;
     this.progress = progress;
     this.frozen = frozen;
-    this.waiting = waiting;
     this.limit = limit;
     this.watch = Thread.ofVirtual().name("deadline-" + migration).unstarted(this::watch);
   }
@@ -46,7 +42,6 @@ final class Deadline implements AutoCloseable {
    * @param limit on the whole migration, from now on
    * @param action what happens then; to proceed leaves the limit on silence only
    * @param frozen whether the service stands still
-   * @param waiting whether nothing can be done now but wait for the peer, though the service runs
    */
   static Deadline start(
       String migration,
@@ -54,9 +49,8 @@ final class Deadline implements AutoCloseable {
       TimeoutAction action,
       Standing standing,
       Progress progress,
-      BooleanSupplier frozen,
-      BooleanSupplier waiting) {
-    Deadline deadline = new Deadline(migration, limit, action, standing, progress, frozen, waiting);
+      BooleanSupplier frozen) {
+    Deadline deadline = new Deadline(migration, limit, action, standing, progress, frozen);
     deadline.watch.start();
     return deadline;
   }
@@ -70,7 +64,7 @@ final class Deadline implements AutoCloseable {
         Thread.sleep(WATCH_INTERVAL);
         MigrationStatus now = progress.status();
         boolean still = now.phase() == seen.phase() && now.bytesDone() == seen.bytesDone();
-        if (!still || !(frozen.getAsBoolean() || waiting.getAsBoolean())) {
+        if (!still || !frozen.getAsBoolean()) {
           seen = now;
           movedAt = System.nanoTime();
         }
@@ -88,9 +82,7 @@ final class Deadline implements AutoCloseable {
         if (System.nanoTime() - movedAt > SILENCE_LIMIT.toNanos()) {
           standing.stop(
               PEER_UNREACHABLE,
-              (frozen.getAsBoolean()
-                      ? "Nothing has moved for %d s while the service stood still."
-                      : "The destination has taken nothing for %d s.")
+              "Nothing has moved for %d s while the service stood still."
                   .formatted(SILENCE_LIMIT.toSeconds()));
           return;
         }

@@ -96,9 +96,6 @@ final class SourceMigration {
   private final MemoryTransfer memory;
   private final SharedMemoryTransfer shared;
 
-  /** What carries rounds, while it does. */
-  private volatile Optional<ArtifactSender> rounds = Optional.empty();
-
   /** Known from the commit on. */
   private Optional<WayBack> way = Optional.empty();
 
@@ -306,13 +303,11 @@ final class SourceMigration {
       return;
     }
     ServiceLoad load = ServiceLoad.watch(service);
-    rounds = Optional.of(sender);
     try {
       shared.preCopy(sender, memory::pace);
       memory.preCopy(sender, load);
       shared.lastRound(sender, memory::pace);
     } finally {
-      rounds = Optional.empty();
       tally.preCopied(memory.rounds(), load.sum(shared.rounds(), memory.slowed()));
     }
   }
@@ -625,8 +620,7 @@ final class SourceMigration {
         request.timeoutAction(),
         standing,
         progress,
-        tally::wasFrozen,
-        () -> rounds.map(ArtifactSender::waiting).orElse(false));
+        tally::wasFrozen);
   }
 
   private MigrationReport report(Outcome outcome, Optional<MigrationReport.Failure> failure) {

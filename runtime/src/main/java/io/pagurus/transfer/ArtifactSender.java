@@ -34,7 +34,6 @@ public final class ArtifactSender implements AutoCloseable {
   private final AtomicInteger numbers;
   private final LongConsumer progress;
   private final ChunkCompressor compressor = new ChunkCompressor();
-  private volatile boolean waiting;
   private volatile boolean ahead;
 
   /**
@@ -102,13 +101,7 @@ public final class ArtifactSender implements AutoCloseable {
    * @throws MigrationException what the peer found wrong, or PEER_UNREACHABLE
    */
   public void awaitReceived(Sent sent) {
-    waiting = true;
-    Message.Received received;
-    try {
-      received = connection.expect(Message.Received.class);
-    } finally {
-      waiting = false;
-    }
+    Message.Received received = connection.expect(Message.Received.class);
     if (received.number() != sent.number()) {
       throw new MigrationException(
           PROTOCOL,
@@ -133,11 +126,6 @@ public final class ArtifactSender implements AutoCloseable {
   /** From here on this one does not wait for its share of the bandwidth; the others do. */
   public void goAhead() {
     ahead = true;
-  }
-
-  /** Whether whoever sends can do nothing now but wait for the peer to take, or to answer. */
-  public boolean waiting() {
-    return waiting;
   }
 
   /** Bytes on the wire so far. */
@@ -214,9 +202,7 @@ public final class ArtifactSender implements AutoCloseable {
 
     private void finish() {
       full.add(END);
-      waiting = true;
       join();
-      waiting = false;
       rethrow();
     }
 
@@ -275,14 +261,11 @@ public final class ArtifactSender implements AutoCloseable {
     }
 
     private Buffer uninterrupted(BlockingQueue<Buffer> queue) {
-      waiting = true;
       try {
         return queue.take();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new MigrationException(TRANSFER_FAILED, "Sending was interrupted.", e);
-      } finally {
-        waiting = false;
       }
     }
   }

@@ -22,8 +22,7 @@ final class DeadlineTest {
       new Progress(new Events(), "m-1", MigrationStatus.Role.SOURCE, "web", "b");
 
   private Deadline start(TimeoutAction action) {
-    return Deadline.start(
-        "m-1", Duration.ofMillis(1), action, standing, progress, () -> false, () -> false);
+    return Deadline.start("m-1", Duration.ofMillis(1), action, standing, progress, () -> false);
   }
 
   @Test
