@@ -23,6 +23,10 @@ test: image ## Unit tests, then the end-to-end tests on the real wrapper image
 test-faults: image ## Every fault at every moment of a migration, hours; FAULTS=… MOMENTS=… choose some (tests-e2e: Fault, Moment)
 	@FAULTS='$(FAULTS)' MOMENTS='$(MOMENTS)' $(MVN) test -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=FaultMatrixTest
 
+.PHONY: soak
+soak: image ## N=200 random faults at random moments of migrations, from one SEED=…
+	@N='$(or $(N),200)' SEED='$(SEED)' $(MVN) test -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=SoakTest
+
 .PHONY: image
 image: setup ## Build the wrapper image pagurus/runtime:dev
 	@image/build.sh

@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /** A service that is about to arrive at this engine. Used by one migration. */
 public interface Arrival {
@@ -18,9 +19,10 @@ public interface Arrival {
    * Creates networks, volumes and the container, and starts it: the start waits, inside the engine,
    * for {@link #restore}. The image must be there.
    *
+   * @param created told the engine's id of the container once it exists, before it starts
    * @throws io.pagurus.model.MigrationException when something cannot be created; nothing is left
    */
-  void prepare();
+  void prepare(Consumer<String> created);
 
   /** The engine's id of the container; empty until {@link #prepare} has created it. */
   String id();
@@ -91,7 +93,11 @@ public interface Arrival {
   /** Waits until every page is in place and releases what only the restore needed. */
   void settle();
 
-  /** Undoes everything; may be called in any state before {@link #settle} has returned. */
+  /**
+   * Undoes everything; may be called in any state before {@link #settle} has returned, and again.
+   *
+   * @throws io.pagurus.model.MigrationException ENGINE_UNAVAILABLE: something is left
+   */
   void abandon();
 
   /** Shared memory for the restored processes, in place before they are. */

@@ -10,7 +10,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -72,8 +74,14 @@ public interface ContainerEngine {
   /** Ends what an earlier run of this runtime left in the middle of a start or of a dump. */
   void sweep();
 
-  /** Thaws a service that an earlier run of this runtime left frozen; does nothing otherwise. */
-  void thawLeftover(String containerId);
+  /**
+   * Thaws a service that an earlier run of this runtime left frozen; does nothing where it runs.
+   * One whose processes died with this outer container is started afresh if its restart policy says
+   * so.
+   *
+   * @return since when it runs; empty when it does not
+   */
+  Optional<Instant> thawLeftover(String containerId);
 
   /** Removes a service that has left, with what only it used; does nothing once it is gone. */
   void retireLeftover(String containerId);

@@ -21,11 +21,13 @@ import io.pagurus.transfer.ArtifactSink;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +38,8 @@ import org.slf4j.LoggerFactory;
  */
 final class DestinationMigration implements ArtifactReceiver.Stage {
   private static final Logger log = LoggerFactory.getLogger(DestinationMigration.class);
+
+  private static final Duration CLEAN_UP_PAUSE = Duration.ofMillis(500);
 
   /** Where this side stands; each state holds what exists in it. */
   sealed interface State {
@@ -273,9 +277,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           intake.awaitImage();
           requireGoingOn();
           journal.append(id, new Entry.Creating(arrival.belongings()));
-          arrival.prepare();
+          // Before it starts: whoever starts it again after a crash finds it in the journal.
+          arrival.prepare(created -> journal.append(id, new Entry.Arriving(created)));
           requireGoingOn();
-          journal.append(id, new Entry.Arriving(arrival.id()));
           intake.openPages(prepare.pagesMayFollow() ? Optional.of(this::fetch) : Optional.empty());
           become(new State.Receiving(arrival));
           progress.enter(Phase.STABLE, "Receiving files.");
@@ -443,9 +447,29 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     discarded = Optional.empty();
     try {
       arrival.abandon();
+      endAborted(reason);
     } catch (RuntimeException e) {
-      log.error("Migration {} could not clean up", id, e);
+      log.error("Migration {} could not clean up; trying again", id, e);
+      Thread.ofVirtual().name("clean-up-" + id).start(() -> cleanUpInTheEnd(arrival, reason));
     }
+  }
+
+  /** The engine is back in a moment. Until then the journal stays open, for a later start. */
+  private void cleanUpInTheEnd(Arrival arrival, MigrationException reason) {
+    boolean left = true;
+    while (left) {
+      LockSupport.parkNanos(CLEAN_UP_PAUSE.toNanos());
+      try {
+        arrival.abandon();
+        left = false;
+      } catch (RuntimeException e) {
+        log.debug("Migration {} cannot clean up yet", id, e);
+      }
+    }
+    endAborted(reason);
+  }
+
+  private void endAborted(MigrationException reason) {
     end(Outcome.ABORTED, "%s The service is not here.".formatted(reason.getMessage()));
   }
 

@@ -18,6 +18,7 @@ import io.pagurus.transfer.ProcessMemory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
@@ -152,8 +153,11 @@ final class Doubt {
   }
 
   private void thaw(String why) {
-    here.engine().thawLeftover(container);
-    end(Outcome.FAILED, "%s runs again at %s.".formatted(service(), here.name()), why);
+    Optional<Instant> since = here.engine().thawLeftover(container);
+    String where =
+        MigrationService.whereabouts(since, progress.status().startedAt())
+            .formatted(service(), here.name());
+    end(Outcome.FAILED, where, why);
   }
 
   private void retire(String why) {

@@ -30,6 +30,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HexFormat;
@@ -152,12 +153,14 @@ public final class MigrationService implements Migrations {
     switch (entries.getLast()) {
       case Entry.Ended(MigrationStatus status) -> ended.put(id, status);
       case Entry.Frozen(String container) -> {
-        engine.thawLeftover(container);
+        Optional<Instant> since = engine.thawLeftover(container);
+        MigrationStatus begun = statusOf(entries, Optional.empty(), "");
         close(
             id,
             entries,
             Outcome.FAILED,
-            "The runtime ended before the commit; the service runs again at the source.");
+            "The runtime ended before the commit; "
+                + whereabouts(since, begun.startedAt()).formatted("the service", "the source"));
       }
       case Entry.CommitSent(String container, Optional<WayBack> way) ->
           doubt(id, container, way, resumed(id, entries)).start();
@@ -176,6 +179,21 @@ public final class MigrationService implements Migrations {
         close(id, entries, end.outcome(), end.message());
       }
     }
+  }
+
+  /**
+   * A sentence about a service that stays at its source, to be formatted with both names.
+   *
+   * @param since when it runs there
+   * @param begun when its migration began
+   */
+  static String whereabouts(Optional<Instant> since, Instant begun) {
+    if (since.isEmpty()) {
+      return "%s is at %s and does not run: its processes have ended.";
+    }
+    return since.get().isAfter(begun)
+        ? "%s was started afresh at %s, without its memory: its processes died with the outer container."
+        : "%s runs again at %s.";
   }
 
   private void requireLegible(String id) {

@@ -60,10 +60,10 @@ final class SourceMigration {
   /** As long as it takes: a destination that falls silent is noticed. */
   private static final Duration SETTLE_LIMIT = Duration.ofDays(1);
 
-  /** So long the caller waits for an inner engine that does not thaw the service. */
-  private static final Duration THAW_LIMIT = Duration.ofSeconds(15);
+  /** So long the caller waits for an inner engine that does not thaw or remove the service. */
+  private static final Duration ENGINE_LIMIT = Duration.ofSeconds(15);
 
-  private static final Duration THAW_PAUSE = Duration.ofMillis(100);
+  private static final Duration ENGINE_PAUSE = Duration.ofMillis(100);
 
   /** So long the caller waits for a destination that has fallen silent after the commit. */
   private static final Duration PATIENCE = Duration.ofSeconds(5);
@@ -479,7 +479,7 @@ final class SourceMigration {
     long since = System.nanoTime();
     progress.enter(Phase.RETIRE, "Removing the old container.");
     try {
-      service.retire();
+      patiently(service::retire);
     } catch (RuntimeException e) {
       log.warn("Migration {} left the frozen container {} behind", id, service.id(), e);
       tally.warn(
@@ -558,32 +558,40 @@ final class SourceMigration {
     }
   }
 
-  /** An engine that has just died is back in a moment, and nobody else will thaw the service. */
+  /** Whoever waits for the report waits no longer than this; nobody else would thaw the service. */
   private void thawPatiently() {
-    long deadline = System.nanoTime() + THAW_LIMIT.toNanos();
-    while (!attemptToThaw(System.nanoTime() > deadline)) {
-      LockSupport.parkNanos(THAW_PAUSE.toNanos());
+    try {
+      patiently(service::thaw);
+    } catch (RuntimeException e) {
+      Thread.ofVirtual().name("thaw-" + id).start(this::thawInTheEnd);
+      throw e;
     }
   }
 
-  /** The last attempt of those that somebody waits for throws, and others follow behind it. */
-  private boolean attemptToThaw(boolean last) {
+  /** An engine that has just died is back in a moment. */
+  private void patiently(Runnable deed) {
+    long deadline = System.nanoTime() + ENGINE_LIMIT.toNanos();
+    while (!attempt(deed, System.nanoTime() > deadline)) {
+      LockSupport.parkNanos(ENGINE_PAUSE.toNanos());
+    }
+  }
+
+  private boolean attempt(Runnable deed, boolean last) {
     try {
-      service.thaw();
+      deed.run();
       return true;
     } catch (RuntimeException e) {
-      log.warn("Cannot thaw {} yet: {}", service.id(), e.getMessage());
       if (last) {
-        Thread.ofVirtual().name("thaw-" + id).start(this::thawInTheEnd);
         throw e;
       }
+      log.info("{} resists: {}", service.id(), e.getMessage());
       return false;
     }
   }
 
   private void thawInTheEnd() {
     while (true) {
-      LockSupport.parkNanos(THAW_LIMIT.toNanos());
+      LockSupport.parkNanos(ENGINE_LIMIT.toNanos());
       try {
         service.thaw();
         log.warn("Migration {}: {} is thawed at last", id, service.id());

@@ -16,6 +16,7 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 
 /**
  * An engine without containers. It is strict: calls out of order and whatever overlaps an {@code
@@ -305,10 +307,11 @@ public final class FakeEngine implements ContainerEngine {
   }
 
   @Override
-  public void thawLeftover(String containerId) {
+  public Optional<Instant> thawLeftover(String containerId) {
     reached(Step.THAW);
     recovered.add("thaw " + containerId);
     become(containerId, Life.FROZEN, Life.RUNNING);
+    return Optional.of(Instant.EPOCH);
   }
 
   @Override
@@ -530,12 +533,13 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
-    public void prepare() {
+    public void prepare(Consumer<String> created) {
       enter();
       try {
         reached(Step.PREPARE);
         require(imagePresent, "The container is created before the image is there");
         copy = newCopy(name, Life.WAITING);
+        created.accept(id());
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       } finally {

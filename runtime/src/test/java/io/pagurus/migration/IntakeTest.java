@@ -50,7 +50,7 @@ final class IntakeTest {
     engine.imagePresent = true;
     Path staging = Files.createDirectories(directory.resolve("staging"));
     arrival = engine.arrive(plan(), staging);
-    arrival.prepare();
+    arrival.prepare(created -> {});
     intake = new Intake(engine, staging, SLACK);
     intake.begin(plan());
   }

@@ -115,6 +115,11 @@ final class FaultLaboratory implements AutoCloseable {
 
   /** Lets a fault strike a migration at a moment; never throws. */
   Outcome attempt(Fault fault, Moment moment) {
+    return attempt(fault, moment, 0);
+  }
+
+  /** The same so many milliseconds later. */
+  Outcome attempt(Fault fault, Moment moment, int laterMillis) {
     String ending = "?";
     long struckAt = System.nanoTime();
     try {
@@ -124,7 +129,7 @@ final class FaultLaboratory implements AutoCloseable {
       clearJournals();
       prepare(fault);
       witness.forget();
-      struckAt = strike(fault, moment);
+      struckAt = strike(fault, moment, laterMillis);
       long recovered = awaitOneCopy() - struckAt;
       tidy(fault);
       ending = judge(fault);
@@ -145,6 +150,22 @@ final class FaultLaboratory implements AutoCloseable {
           TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - struckAt),
           (problem.length() > 600 ? problem.substring(0, 600) : problem) + " " + state);
     }
+  }
+
+  /** Whether the service reaches the host over its network now. */
+  boolean isHeard() {
+    long since = System.nanoTime();
+    await().atMost(SOON).until(() -> witness.lastHeard() > since);
+    return true;
+  }
+
+  /** A table of outcomes, and how many passed. */
+  static void print(List<Outcome> outcomes) {
+    System.out.println("| fault | moment | ending | recovered after s | |");
+    System.out.println("|---|---|---|---|---|");
+    outcomes.forEach(outcome -> System.out.println(outcome.row()));
+    long passed = outcomes.stream().filter(Outcome::passed).count();
+    System.out.printf("%d of %d cases passed.%n", passed, outcomes.size());
   }
 
   private void clearJournals() {
@@ -190,7 +211,7 @@ final class FaultLaboratory implements AutoCloseable {
   /**
    * Returns when it struck; by then it has ended, and so has the migration as its caller saw it.
    */
-  private long strike(Fault fault, Moment moment) {
+  private long strike(Fault fault, Moment moment, int laterMillis) {
     String go = "/faults/go-" + signals++;
     try (var proxy = new FlippingProxy(address(destination), 7070)) {
       List<String> reachable =
@@ -213,7 +234,9 @@ final class FaultLaboratory implements AutoCloseable {
                               .formatted(go, fault.strike())));
       Command seen =
           shell(
-              at(moment.side()), moment.awaiting() + "; " + (same ? fault.strike() : ": > " + go));
+              at(moment.side()),
+              "%s; sleep 0.%03d; %s"
+                  .formatted(moment.awaiting(), laterMillis, same ? fault.strike() : ": > " + go));
       long struckAt = System.nanoTime();
       assertEquals(0, seen.exitCode(), "The moment did not come, or the fault failed");
       elsewhere.join();

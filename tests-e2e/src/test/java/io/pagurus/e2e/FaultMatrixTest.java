@@ -38,11 +38,7 @@ class FaultMatrixTest {
   @AfterAll
   static void report() {
     laboratory.close();
-    System.out.println("| fault | moment | ending | recovered after s | |");
-    System.out.println("|---|---|---|---|---|");
-    OUTCOMES.forEach(outcome -> System.out.println(outcome.row()));
-    long passed = OUTCOMES.stream().filter(FaultLaboratory.Outcome::passed).count();
-    System.out.printf("%d of %d cases passed.%n", passed, OUTCOMES.size());
+    FaultLaboratory.print(OUTCOMES);
   }
 
   @Test
@@ -65,15 +61,67 @@ class FaultMatrixTest {
                 chosen("MOMENTS", Moment.values()).stream().map(moment -> test(fault, moment)));
   }
 
+  /**
+   * The subset that FastMig (table II of its paper) tried: seven faults in three phases, before,
+   * during and after the freeze.
+   */
+  @TestFactory
+  @Tag("fastmig")
+  Stream<DynamicTest> fastMigsFaultsInItsPhases() {
+    return Stream.of(
+            Fault.SOURCE_RUNTIME_KILLED,
+            Fault.DESTINATION_RUNTIME_KILLED,
+            Fault.SOURCE_CRIU_KILLED,
+            Fault.DESTINATION_CRIU_KILLED,
+            Fault.LINK_CUT,
+            Fault.SOURCE_OUTER_KILLED,
+            Fault.DESTINATION_OUTER_KILLED)
+        .flatMap(
+            fault ->
+                Stream.of(Moment.ARRIVING, Moment.DUMPING, Moment.RESTORING)
+                    .map(moment -> test(fault, moment)));
+  }
+
+  // What UMS's recovery does wrong, by name.
+
+  @Test
+  @Tag("ums")
+  void aFailedRestoreIsFollowedByAFallbackWhoseNetworkWorks() {
+    attempt(Fault.RESTORE_REFUSED, Moment.CREATING);
+    assertTrue(laboratory.isHeard(), "the witness hears nothing over the network");
+  }
+
+  @Test
+  @Tag("ums")
+  void aThawIsNoFreshStart() {
+    attempt(Fault.DUMP_REFUSED, Moment.CREATING);
+    attempt(Fault.DESTINATION_RUNTIME_KILLED, Moment.DUMPED);
+  }
+
+  @Test
+  @Tag("ums")
+  void aStaleMarkNeverLeavesTwoCopies() {
+    attempt(Fault.SOURCE_OUTER_KILLED, Moment.COMMIT_SENT);
+    attempt(Fault.DESTINATION_OUTER_KILLED, Moment.RESTORED);
+  }
+
+  @Test
+  @Tag("ums")
+  void aLostReplyNeverDoublesTheService() {
+    attempt(Fault.NOTHING_REACHES_THE_SOURCE, Moment.COMMIT_SENT);
+    attempt(Fault.NOTHING_REACHES_THE_SOURCE, Moment.SETTLED);
+  }
+
   private static DynamicTest test(Fault fault, Moment moment) {
     return DynamicTest.dynamicTest(
-        "%s at %s".formatted(fault, moment),
-        () -> {
-          FaultLaboratory.Outcome outcome = laboratory.attempt(fault, moment);
-          OUTCOMES.add(outcome);
-          System.out.println(outcome.row());
-          assertTrue(outcome.passed(), outcome::problem);
-        });
+        "%s at %s".formatted(fault, moment), () -> attempt(fault, moment));
+  }
+
+  private static void attempt(Fault fault, Moment moment) {
+    FaultLaboratory.Outcome outcome = laboratory.attempt(fault, moment);
+    OUTCOMES.add(outcome);
+    System.out.println(outcome.row());
+    assertTrue(outcome.passed(), outcome::problem);
   }
 
   private static <E extends Enum<E>> List<E> chosen(String variable, E[] all) {

@@ -1,6 +1,7 @@
 package io.pagurus.engine.docker;
 
 import static io.pagurus.model.FailureCode.BUSY;
+import static io.pagurus.model.FailureCode.ENGINE_UNAVAILABLE;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.RESTORE_FAILED;
 
@@ -12,6 +13,7 @@ import io.pagurus.dind.ContainerSpec;
 import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
+import io.pagurus.dind.EngineUnreachableException;
 import io.pagurus.dind.HeldStart;
 import io.pagurus.dind.ImageStore;
 import io.pagurus.dind.InnerContainer;
@@ -36,6 +38,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -124,7 +127,7 @@ final class DockerArrival implements Arrival {
   }
 
   @Override
-  public void prepare() {
+  public void prepare(Consumer<String> whenCreated) {
     try {
       Files.createDirectories(work);
       for (ObjectNode network : plan.networks()) {
@@ -140,6 +143,7 @@ final class DockerArrival implements Arrival {
       }
       String image = images.refer(spec.container().imageReference(), plan.imageId());
       id = api.create(plan.service(), spec.createBody(image));
+      whenCreated.accept(id);
       // Not later: the engine answers no inspect of a container that is starting.
       created = InnerContainer.of(api.inspect(id));
       Path directory = DockerEngine.DATA_ROOT.resolve("containers").resolve(id);
@@ -347,8 +351,15 @@ final class DockerArrival implements Arrival {
   private static void attempt(String what, Runnable removal) {
     try {
       removal.run();
+    } catch (EngineUnreachableException e) {
+      throw new MigrationException(
+          ENGINE_UNAVAILABLE,
+          "Cannot remove the %s: the inner engine does not answer.".formatted(what),
+          e);
     } catch (EngineException e) {
-      log.warn("Cannot remove {}: {}", what, e.getMessage());
+      if (!e.isNotFound()) {
+        log.warn("Cannot remove {}: {}", what, e.getMessage());
+      }
     }
   }
 

@@ -338,12 +338,23 @@ final class DockerDeparture implements Departure {
     List<String> own = volumes().stream().map(mount -> mount.volume().orElseThrow()).toList();
     // Durable first: a restart of this outer container must not bring it up a second time.
     declared.serviceOf(spec.inspect()).ifPresent(declared::depart);
-    api.remove(container.id(), true, true);
+    remove();
     for (String volume : own) {
       try {
         api.findVolume(volume).ifPresent(found -> api.volumeRemove(volume));
       } catch (EngineException e) {
         log.warn("Volume {} stays here: {}", volume, e.getMessage());
+      }
+    }
+  }
+
+  private void remove() {
+    try {
+      api.remove(container.id(), true, true);
+    } catch (EngineException e) {
+      // An engine that died over it has gone on when it was back.
+      if (!e.isNotFound()) {
+        throw e;
       }
     }
   }

@@ -42,6 +42,7 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -406,12 +407,8 @@ public final class DockerEngine implements ContainerEngine {
   }
 
   @Override
-  public void thawLeftover(String containerId) {
-    reachable(
-        () -> {
-          leftovers.thaw(containerId);
-          return null;
-        });
+  public Optional<Instant> thawLeftover(String containerId) {
+    return reachable(() -> leftovers.thaw(containerId));
   }
 
   @Override

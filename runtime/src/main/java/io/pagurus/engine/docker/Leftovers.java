@@ -1,5 +1,6 @@
 package io.pagurus.engine.docker;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.pagurus.dind.ContainerSpec;
 import io.pagurus.dind.DeclaredServices;
@@ -13,6 +14,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -26,6 +28,9 @@ final class Leftovers {
   /** Field 22 of /proc/PID/stat, counted behind the name in parentheses: proc_pid_stat(5). */
   private static final int START_TIME = 22 - 3;
 
+  /** One empty file for each container that may start although its migration is not over. */
+  private static final Path RELEASED = Path.of("/run/pagurus/released");
+
   private final EngineApi api;
   private final DeclaredServices declared;
   private final Supplier<Features> features;
@@ -36,10 +41,35 @@ final class Leftovers {
     this.features = features;
   }
 
-  void thaw(String containerId) {
-    if (api.find(containerId).isPresent()) {
-      DockerEngine.thaw(api, containerId);
-      mend(containerId);
+  /** Returns since when it runs; empty when it does not. */
+  Optional<Instant> thaw(String containerId) {
+    Optional<ObjectNode> found = api.find(containerId);
+    if (found.isEmpty()) {
+      return Optional.empty();
+    }
+    DockerEngine.thaw(api, containerId);
+    InnerContainer container = InnerContainer.of(found.get());
+    if (!container.isRunning() && !container.restartPolicy().path("Name").asText().equals("no")) {
+      startAfresh(containerId);
+    }
+    mend(containerId);
+    JsonNode state = api.inspect(containerId).path("State");
+    return state.path("Running").asBoolean()
+        ? Optional.of(Instant.parse(state.path("StartedAt").asText()))
+        : Optional.empty();
+  }
+
+  /** The wrapper of the OCI runtime refuses to start it as long as the journal is open. */
+  private void startAfresh(String containerId) {
+    Path mark = RELEASED.resolve(containerId);
+    try {
+      Files.createDirectories(RELEASED);
+      Files.writeString(mark, "");
+      api.start(containerId);
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot release " + containerId, e);
+    } finally {
+      attempt(() -> mark.toFile().delete());
     }
   }
 
@@ -73,12 +103,16 @@ final class Leftovers {
     belongings.networks().forEach(network -> attempt(() -> api.networkRemove(network)));
   }
 
-  /** Created in the moment of the crash, so that nobody wrote its id down. */
+  /**
+   * Created in the moment of the crash, so that nobody wrote its id down. The name was free before;
+   * an engine that was restarted too may have started it.
+   */
   private Optional<ObjectNode> halfCreated(String service) {
+    Instant now = ProcessHandle.current().info().startInstant().orElse(Instant.MIN);
     return service.isEmpty()
         ? Optional.empty()
         : api.find(service)
-            .filter(found -> found.path("State").path("Status").asText().equals("created"));
+            .filter(found -> Instant.parse(found.path("Created").asText()).isBefore(now));
   }
 
   private void removeVolume(String volume) {
