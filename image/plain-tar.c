@@ -220,7 +220,7 @@ static int put_in_place(const char *path, off_t at)
 	if (pread(STDIN_FILENO, line, sizeof(line) - 1, at) <= 0 || strncmp(line, spared_word, sizeof(spared_word) - 1) != 0)
 		return 0;
 	line[strcspn(line, "\n")] = '\0';
-	require(where && strchr(device, '/') == NULL, "nothing was announced");
+	require(where && *device && device[strspn(device, "0123456789:")] == '\0', "nothing was announced");
 	snprintf(ready, sizeof(ready), "%s/%s", where, device);
 	require(statfs(ready, &staged) == 0 && staged.f_type == TMPFS_MAGIC, ready);
 	require(statvfs(path, &fresh) == 0 && options_of(path, options, sizeof(options)), path);

@@ -1,6 +1,7 @@
 package io.pagurus.engine;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.pagurus.dind.files.FileTree;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.Capability;
 import io.pagurus.model.FailureCode;
@@ -104,6 +105,9 @@ public final class FakeEngine implements ContainerEngine {
     }
   }
 
+  /** Number of the one tmpfs that a service may have. */
+  public static final String DEVICE = "0:57";
+
   private static final AtomicInteger IDS = new AtomicInteger();
 
   public final List<Copy> copies = new CopyOnWriteArrayList<>();
@@ -163,6 +167,11 @@ public final class FakeEngine implements ContainerEngine {
   /** Where a copy's files are. */
   public Path rootfs(Copy copy) {
     return directory.resolve(copy.id).resolve("rootfs");
+  }
+
+  /** Where the files of its tmpfs are; it has one as soon as this exists. */
+  public Path tmpfs(Copy copy, String device) {
+    return directory.resolve(copy.id).resolve("tmpfs-" + device);
   }
 
   public Path logFile(Copy copy) {
@@ -476,13 +485,17 @@ public final class FakeEngine implements ContainerEngine {
 
     @Override
     public List<Tmpfs> tmpfs() {
-      return List.of();
+      Path files = FakeEngine.this.tmpfs(copy, DEVICE);
+      return Files.exists(files) ? List.of(new Tmpfs(DEVICE, FileTree.plain(files))) : List.of();
     }
 
     @Override
     public Dump dump(Spared spared) {
       reached(Step.DUMP);
       require(copy.life == Life.FROZEN, "Dump of " + copy);
+      require(
+          tmpfs().isEmpty() || spared.tmpfs().equals(Set.of(DEVICE)),
+          "The dump holds files on tmpfs");
       try {
         Files.writeString(images.resolve("inventory.img"), "images of " + copy.name);
         Files.writeString(logFile(copy), "one\ntwo\nlast words\n");
@@ -563,8 +576,8 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
-    public Path tmpfs(String device) {
-      throw new MigrationException(FailureCode.PROTOCOL, "No tmpfs " + device);
+    public Path tmpfs(String device) throws IOException {
+      return Files.createDirectories(FakeEngine.this.tmpfs(copy, device));
     }
 
     @Override

@@ -25,6 +25,7 @@ import io.pagurus.model.Strategy;
 import io.pagurus.protocol.Message.Problem;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -130,6 +131,32 @@ final class MigrationTest {
     assertEquals("hello from web", Files.readString(b.engine.rootfs(moved).resolve("greeting")));
     assertArrayEquals(IMAGE, Files.readAllBytes(b.engine.rootfs(moved).resolve("var/data/large")));
     assertEquals("one\ntwo\nlast words\n", Files.readString(b.engine.logFile(moved)));
+    assertItRunsThereOnly();
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"STOP_AND_COPY", "PRE_COPY"})
+  void filesOnTmpfsArriveAsTheyAreAtTheFreeze(Strategy strategy) throws IOException {
+    Path files = Files.createDirectory(a.engine.tmpfs(web, FakeEngine.DEVICE));
+    Files.write(files.resolve("large"), IMAGE);
+    Files.writeString(files.resolve("goes"), "away");
+    a.engine.at(
+        Step.FREEZE,
+        () -> {
+          try (var large = new RandomAccessFile(files.resolve("large").toFile(), "rw")) {
+            large.seek(5000);
+            large.write(1);
+          }
+          Files.delete(files.resolve("goes"));
+          Files.writeString(files.resolve("comes"), "late");
+        });
+    MigrationReport report = a.migrate(TestNode.request("web", b.ticket().text(), strategy));
+    assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    Path there = b.engine.tmpfs(b.engine.only(Life.RUNNING).orElseThrow(), FakeEngine.DEVICE);
+    assertArrayEquals(
+        Files.readAllBytes(files.resolve("large")), Files.readAllBytes(there.resolve("large")));
+    assertEquals("late", Files.readString(there.resolve("comes")));
+    assertEquals(2, entries(there).size());
     assertItRunsThereOnly();
   }
 

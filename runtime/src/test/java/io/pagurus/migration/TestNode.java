@@ -71,10 +71,23 @@ final class TestNode implements AutoCloseable {
 
   static MigrationRequest request(
       String service, String ticket, Optional<Long> timeoutMillis, boolean dryRun) {
+    return request(service, ticket, Strategy.STOP_AND_COPY, timeoutMillis, dryRun);
+  }
+
+  static MigrationRequest request(String service, String ticket, Strategy strategy) {
+    return request(service, ticket, strategy, Optional.empty(), false);
+  }
+
+  private static MigrationRequest request(
+      String service,
+      String ticket,
+      Strategy strategy,
+      Optional<Long> timeoutMillis,
+      boolean dryRun) {
     return new MigrationRequest(
         service,
         ticket,
-        Strategy.STOP_AND_COPY,
+        strategy,
         timeoutMillis,
         TimeoutAction.CANCEL,
         Optional.empty(),

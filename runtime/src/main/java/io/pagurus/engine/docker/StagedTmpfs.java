@@ -39,7 +39,7 @@ final class StagedTmpfs implements AutoCloseable {
   private static final Duration LIMIT = Duration.ofSeconds(10);
   private static final int MOST = 256;
   private static final String MARK = "pagurus-tmpfs ";
-  private static final String ARCHIVES = "tmpfs-dev-*.tar.gz.img";
+  private static final String ARCHIVES = "tmpfs-*.img";
 
   private final Path directory;
   private final long mostBytes;
@@ -87,7 +87,14 @@ final class StagedTmpfs implements AutoCloseable {
     Path point = Files.createDirectories(directory.resolve(device));
     Tool.run(
         LIMIT,
-        List.of("mount", "-t", "tmpfs", "-o", "size=" + mostBytes, "tmpfs", point.toString()));
+        List.of(
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            "nosuid,nodev,noexec,size=" + mostBytes,
+            "tmpfs",
+            point.toString()));
     mounted.put(device, point);
     return point;
   }
