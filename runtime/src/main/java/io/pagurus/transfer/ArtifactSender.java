@@ -123,7 +123,7 @@ public final class ArtifactSender implements AutoCloseable {
     }
   }
 
-  /** From here on this one does not wait for its share of the bandwidth; the others do. */
+  /** From here on this one has its share of the bandwidth before the others. */
   public void goAhead() {
     ahead = true;
   }
@@ -241,7 +241,7 @@ public final class ArtifactSender implements AutoCloseable {
           ChunkCompressor.Encoded encoded = compressor.encode(buffer.bytes, buffer.length);
           long encodedAt = System.nanoTime();
           if (ahead) {
-            bandwidth.borrow(encoded.bytes().remaining());
+            bandwidth.takeUrgently(encoded.bytes().remaining());
           } else {
             bandwidth.take(encoded.bytes().remaining());
           }

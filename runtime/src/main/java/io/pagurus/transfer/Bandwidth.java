@@ -6,13 +6,16 @@ import java.util.concurrent.locks.LockSupport;
 /** Keeps all connections of a migration together under a limit. */
 public final class Bandwidth {
   private static final long UNLIMITED = 0;
+  private static final long HEAD_START_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
   private final long bytesPerSecond;
   private long freeAtNanos;
+  private long urgentFreeAtNanos;
 
   private Bandwidth(long bytesPerSecond) {
     this.bytesPerSecond = bytesPerSecond;
     this.freeAtNanos = System.nanoTime();
+    this.urgentFreeAtNanos = freeAtNanos;
   }
 
   public static Bandwidth unlimited() {
@@ -40,19 +43,37 @@ public final class Bandwidth {
     }
   }
 
-  /** These bytes are sent at once, and whoever comes next waits for them. */
-  void borrow(long bytes) {
-    if (bytesPerSecond != UNLIMITED) {
+  /**
+   * Waits until these bytes may be sent ahead of those of {@link #take}, which pay for it: only
+   * what was urgent before counts. Neither can all urgent bytes together exceed the limit.
+   */
+  void takeUrgently(long bytes) {
+    if (bytesPerSecond == UNLIMITED) {
+      return;
+    }
+    long wait;
+    synchronized (this) {
       reserve(bytes);
+      long now = System.nanoTime();
+      urgentFreeAtNanos = Math.max(urgentFreeAtNanos, now - HEAD_START_NANOS);
+      wait = urgentFreeAtNanos - now;
+      urgentFreeAtNanos += nanos(bytes);
+    }
+    if (wait > 0) {
+      LockSupport.parkNanos(wait);
     }
   }
 
   /** Returns when it is the turn of these bytes, ns from now. */
   private synchronized long reserve(long bytes) {
     long now = System.nanoTime();
-    freeAtNanos = Math.max(freeAtNanos, now - TimeUnit.MILLISECONDS.toNanos(50));
+    freeAtNanos = Math.max(freeAtNanos, now - HEAD_START_NANOS);
     long wait = freeAtNanos - now;
-    freeAtNanos += (long) (bytes * (double) TimeUnit.SECONDS.toNanos(1) / bytesPerSecond);
+    freeAtNanos += nanos(bytes);
     return wait;
+  }
+
+  private long nanos(long bytes) {
+    return (long) (bytes * (double) TimeUnit.SECONDS.toNanos(1) / bytesPerSecond);
   }
 }

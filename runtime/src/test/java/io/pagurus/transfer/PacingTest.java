@@ -35,14 +35,16 @@ final class PacingTest {
   }
 
   @Test
-  void whatIsUrgentDoesNotWaitButTheNextDoes() {
+  void whatIsUrgentWaitsOnlyForWhatWasUrgentBefore() {
     Bandwidth bandwidth = Bandwidth.of(10_000_000);
     bandwidth.take(2_000_000);
-    long urgent = millisOf(() -> bandwidth.borrow(1_000_000));
+    long urgent = millisOf(() -> bandwidth.takeUrgently(1_000_000));
     assertTrue(urgent < 100, urgent + " ms");
+    long more = millisOf(() -> bandwidth.takeUrgently(1));
+    assertTrue(more >= 45 - urgent, more + " ms");
     long next = millisOf(() -> bandwidth.take(1));
     // 3 MB at 10 MB/s, without the head start of 50 ms.
-    assertTrue(next >= 230, next + " ms");
+    assertTrue(next >= 230 - urgent - more, next + " ms");
   }
 
   @Test
