@@ -14,6 +14,7 @@ import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries.XYSeriesRenderStyle;
 import org.knowm.xchart.internal.chartpart.Chart;
+import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
@@ -251,9 +252,7 @@ record Plots(Results results) {
             .xAxisTitle(x)
             .yAxisTitle(y)
             .build();
-    chart.getStyler().setYAxisMin(0.0);
-    chart.getStyler().setLegendPosition(LegendPosition.InsideNW);
-    return chart;
+    return fromZero(chart, LegendPosition.InsideNW);
   }
 
   private static CategoryChart categories(String title, String x, String y) {
@@ -265,8 +264,13 @@ record Plots(Results results) {
             .xAxisTitle(x)
             .yAxisTitle(y)
             .build();
+    return fromZero(chart, LegendPosition.InsideNE);
+  }
+
+  private static <C extends Chart<? extends AxesChartStyler, ?>> C fromZero(
+      C chart, LegendPosition legend) {
     chart.getStyler().setYAxisMin(0.0);
-    chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
+    chart.getStyler().setLegendPosition(legend);
     return chart;
   }
 

@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.ToLongFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -186,32 +187,28 @@ final class MigrateCommand extends ApiCommand {
     timeout.ifPresent(limit -> request.put("timeout_ms", Node.of(limit.toMillis())));
     downtimeLimit.ifPresent(limit -> request.put("downtime_limit_ms", Node.of(limit.toMillis())));
     timeoutAction.ifPresent(action -> request.put("timeout_action", Node.of(action)));
-    precopyCpu.ifPresent(share -> request.put("precopy_cpu_percent", Node.of(percent(share))));
+    precopyCpu.ifPresent(
+        share ->
+            request.put("precopy_cpu_percent", number("--precopy-cpu", Units::percent, share)));
     if (autoConverge) {
       request.put("auto_converge", Node.of(true));
     }
     maxRounds.ifPresent(most -> request.put("max_rounds", Node.of(most)));
     bandwidth.ifPresent(
-        rate -> request.put("bandwidth_bytes_per_second", Node.of(bytesPerSecond(rate))));
+        rate ->
+            request.put(
+                "bandwidth_bytes_per_second", number("--bandwidth", Units::bytesPerSecond, rate)));
     request.put("allow_post_copy", Node.of(allowPostCopy));
     request.put("dry_run", Node.of(dryRun));
     request.put("skip_binds", Node.of(skipBinds.stream().map(Node::of).toList()));
     return Node.of(request);
   }
 
-  private long bytesPerSecond(String rate) {
+  private Node number(String option, ToLongFunction<String> unit, String value) {
     try {
-      return Units.bytesPerSecond(rate);
+      return Node.of(unit.applyAsLong(value));
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec().commandLine(), "--bandwidth: " + e.getMessage(), e);
-    }
-  }
-
-  private long percent(String share) {
-    try {
-      return Units.percent(share);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec().commandLine(), "--precopy-cpu: " + e.getMessage(), e);
+      throw new ParameterException(spec().commandLine(), option + ": " + e.getMessage(), e);
     }
   }
 

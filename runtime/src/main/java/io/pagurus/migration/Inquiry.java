@@ -45,7 +45,7 @@ final class Inquiry {
    */
   Optional<Message.Standing> ask(Duration patience) throws InterruptedException {
     long heardAt = System.nanoTime();
-    Duration pause = FIRST_PAUSE;
+    BackOff backOff = new BackOff(FIRST_PAUSE, LONGEST_PAUSE);
     while (true) {
       Optional<Message.Standing> answer = askOnce();
       if (answer.filter(said -> said.decided() || said.state() == RESUMED).isPresent()) {
@@ -53,16 +53,12 @@ final class Inquiry {
       }
       if (answer.isPresent()) {
         heardAt = System.nanoTime();
-        pause = FIRST_PAUSE;
+        backOff.reset();
       }
       if (Duration.ofNanos(System.nanoTime() - heardAt).compareTo(patience) >= 0) {
         return Optional.empty();
       }
-      Thread.sleep(pause);
-      pause =
-          pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0
-              ? pause.multipliedBy(2)
-              : LONGEST_PAUSE;
+      backOff.pause();
     }
   }
 

@@ -143,11 +143,7 @@ final class MemoryTransfer implements AutoCloseable {
       return false;
     }
     double cores = convergence.cores();
-    Reading.attempt(
-        () -> {
-          service.slowDown(cores);
-          return cores;
-        });
+    Reading.attempt(() -> service.slowDown(cores));
     slowed.add(new Slowed(rounds.all().size(), percent.getAsInt(), ServiceLoad.round(cores, 100)));
     return true;
   }

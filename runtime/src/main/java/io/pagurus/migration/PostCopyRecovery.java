@@ -68,7 +68,7 @@ final class PostCopyRecovery {
    */
   Standing untilDecided(MigrationException lost) throws InterruptedException {
     MigrationException why = lost;
-    Duration pause = FIRST_PAUSE;
+    BackOff backOff = new BackOff(FIRST_PAUSE, LONGEST_PAUSE);
     while (true) {
       rest.pause();
       log.warn("Migration {} is paused: {}", migration, why.getMessage());
@@ -76,7 +76,7 @@ final class PostCopyRecovery {
           Phase.POST_COPY,
           "Paused: %s The service runs at the destination and waits for up to %d MiB that are still here; trying to reach it again."
               .formatted(why.getMessage(), rest.bytes() >> 20));
-      Thread.sleep(pause);
+      backOff.pause();
       try (Reconnection back = Reconnection.open(dialer, migration, way)) {
         Standing standing = back.standing(ANSWER);
         if (standing.decided() || goOn(back, standing)) {
@@ -86,10 +86,6 @@ final class PostCopyRecovery {
       } catch (MigrationException e) {
         why = e;
       }
-      pause =
-          pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0
-              ? pause.multipliedBy(2)
-              : LONGEST_PAUSE;
     }
   }
 

@@ -27,6 +27,25 @@ interface Reading<T> {
     }
   }
 
+  /** What reads, or acts on, a service without a result. */
+  @FunctionalInterface
+  interface Acting {
+    void act() throws IOException;
+  }
+
+  /**
+   * Acts.
+   *
+   * @throws MigrationException DUMP_FAILED when the service can't be read
+   */
+  static void attempt(Acting acting) {
+    try {
+      acting.act();
+    } catch (IOException e) {
+      throw failed(e);
+    }
+  }
+
   /**
    * Waits for what another thread reads.
    *

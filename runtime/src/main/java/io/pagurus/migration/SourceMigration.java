@@ -136,48 +136,9 @@ final class SourceMigration {
   }
 
   private MigrationReport run(Path staging) {
-    try (Peer peer = connect()) {
-      try {
-        Message.ServicePlan plan = service.plan();
-        Message.Verdict verdict = preflight(peer, plan);
-        if (request.dryRun()) {
-          try (ArtifactSender only = openBulk(peer)) {
-            foresee(peer, plan, verdict, only);
-          }
-          return report(Outcome.COMPLETED, Optional.empty());
-        }
-        // From here on the destination holds room for the service; it runs on here.
-        here.journal().append(id, new Entry.Begun(progress.status()));
-        try (ArtifactSender first = openBulk(peer);
-            ArtifactSender second = openBulk(peer)) {
-          prepare(peer, plan, verdict, first);
-          Foresight foresight = foresee(peer, plan, verdict, second);
-          Strategy chosen = foresight.chosen().strategy();
-          memory.choose(chosen, foresight.link());
-          shared.choose(chosen, peer.features());
-          awaitPrepared(peer);
-          sendStable(second);
-          preCopy(first);
-          // From here on the service stands still. Any failure before the commit thaws it.
-          freeze(staging);
-          dumpAndSend(first, second, staging);
-          follow(peer, first, second);
-          stage(peer);
-          // From here on only the destination may run the service; it alone can give it back.
-          commit(peer);
-          awaitArrival(peer);
-        }
-        // The destination has proven itself: the last page is in place.
-        retire();
-        tally.wire(peer.bytesSent());
-        tally.teach(here.experience());
-        return report(Outcome.COMPLETED, Optional.empty());
-      } catch (MigrationException e) {
-        throw standing.open() ? peer.explain(e) : e;
-      } finally {
-        tally.wire(peer.bytesSent());
-        gaveBack |= peer.gaveBack();
-      }
+    try {
+      move(staging);
+      return report(Outcome.COMPLETED, Optional.empty());
     } catch (MigrationException e) {
       return settle(e);
     } catch (RuntimeException e) {
@@ -185,6 +146,54 @@ final class SourceMigration {
       return settle(
           new MigrationException(FailureCode.INTERNAL, "Internal error: %s.".formatted(e), e));
     }
+  }
+
+  private void move(Path staging) {
+    try (Peer peer = connect()) {
+      try {
+        move(peer, staging);
+      } catch (MigrationException e) {
+        throw standing.open() ? peer.explain(e) : e;
+      } finally {
+        tally.wire(peer.bytesSent());
+        gaveBack |= peer.gaveBack();
+      }
+    }
+  }
+
+  private void move(Peer peer, Path staging) {
+    Message.ServicePlan plan = service.plan();
+    Message.Verdict verdict = preflight(peer, plan);
+    if (request.dryRun()) {
+      try (ArtifactSender only = openBulk(peer)) {
+        foresee(peer, plan, verdict, only);
+      }
+      return;
+    }
+    // From here on the destination holds room for the service; it runs on here.
+    here.journal().append(id, new Entry.Begun(progress.status()));
+    try (ArtifactSender first = openBulk(peer);
+        ArtifactSender second = openBulk(peer)) {
+      prepare(peer, plan, verdict, first);
+      Foresight foresight = foresee(peer, plan, verdict, second);
+      Strategy chosen = foresight.chosen().strategy();
+      memory.choose(chosen, foresight.link());
+      shared.choose(chosen, peer.features());
+      awaitPrepared(peer);
+      sendStable(second);
+      preCopy(first);
+      // From here on the service stands still. Any failure before the commit thaws it.
+      freeze(staging);
+      dumpAndSend(first, second, staging);
+      follow(peer, first, second);
+      stage(peer);
+      // From here on only the destination may run the service; it alone can give it back.
+      commit(peer);
+      awaitArrival(peer);
+    }
+    // The destination has proven itself: the last page is in place.
+    retire();
+    tally.teach(here.experience());
   }
 
   private Peer connect() {
@@ -315,11 +324,7 @@ final class SourceMigration {
   private void freeze(Path staging) {
     here.journal().append(id, new Entry.Frozen(service.id()));
     Path images = Reading.attempt(() -> Staging.create(staging, "checkpoint"));
-    Reading.attempt(
-        () -> {
-          service.prepare(images);
-          return images;
-        });
+    Reading.attempt(() -> service.prepare(images));
     progress.enter(Phase.FREEZE, "The service stands still.");
     // At the last moment: a slowed service takes longer to stop, and its limit must not travel.
     service.fullSpeed();
@@ -339,30 +344,12 @@ final class SourceMigration {
     Departure.Spared spared = shared.openFrozen();
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       Future<Departure.Dump> dumping =
-          threads.submit(
-              () -> {
-                long begun = System.nanoTime();
-                Departure.Dump dump = service.dump(spared);
-                tally.took(Phase.DUMP, begun);
-                tally.part("dump", begun);
-                return dump;
-              });
+          threads.submit(() -> tally.timed(Phase.DUMP, "dump", () -> service.dump(spared)));
       Future<List<Sent>> memorySent =
-          threads.submit(
-              () -> {
-                long begun = System.nanoTime();
-                List<Sent> parts = memory.sendFrozen(first, dumping);
-                tally.part("memory", begun);
-                return parts;
-              });
+          threads.submit(() -> tally.timed("memory", () -> memory.sendFrozen(first, dumping)));
       Future<List<Sent>> filesSent =
           threads.submit(
-              () -> {
-                long begun = System.nanoTime();
-                List<Sent> parts = sendFiles(second, images, dumping, always);
-                tally.part("files", begun);
-                return parts;
-              });
+              () -> tally.timed("files", () -> sendFiles(second, images, dumping, always)));
       tally.dumped(Reading.join(dumping).statistics());
       long dumpedAt = System.nanoTime();
       List<Sent> memoryParts = Reading.join(memorySent);
@@ -404,8 +391,7 @@ final class SourceMigration {
         new Message.Seal(tally.digests(), memory.following().isPresent()),
         Message.Staged.class,
         STAGE_LIMIT);
-    tally.took(Phase.STAGE, since);
-    tally.part("stage", since);
+    tally.took(Phase.STAGE, "stage", since);
     standing.check();
   }
 
@@ -456,15 +442,13 @@ final class SourceMigration {
     long since = System.nanoTime();
     peer.expect(Message.Resumed.class, RESTORE_LIMIT);
     tally.resumed();
-    tally.took(Phase.RESTORE, since);
-    tally.part("restore", since);
+    tally.took(Phase.RESTORE, "restore", since);
     long resumedAt = System.nanoTime();
     progress.enter(
         memory.following().isPresent() ? Phase.POST_COPY : Phase.ACKNOWLEDGE,
         "The service runs at the destination.");
     tally.restored(peer.expect(Message.Restored.class, RESTORE_LIMIT));
-    tally.took(Phase.ACKNOWLEDGE, resumedAt);
-    tally.part("acknowledge", resumedAt);
+    tally.took(Phase.ACKNOWLEDGE, "acknowledge", resumedAt);
   }
 
   private void awaitSettled(Peer peer) {

@@ -15,6 +15,7 @@ import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -87,6 +88,28 @@ final class Tally {
     synchronized (window) {
       window.add(new Part(name, millis(since - frozenAt), millis(until - since)));
     }
+  }
+
+  /** A part of the freeze window has ended that is a phase, or belongs to one. */
+  void took(Phase phase, String part, long since) {
+    took(phase, since);
+    part(part, since);
+  }
+
+  /** Does a part of the freeze window; of one that fails nothing is noted. */
+  <T> T timed(String part, Reading<T> work) throws IOException {
+    long since = System.nanoTime();
+    T result = work.read();
+    part(part, since);
+    return result;
+  }
+
+  /** The same for a part that is a phase. */
+  <T> T timed(Phase phase, String part, Reading<T> work) throws IOException {
+    long since = System.nanoTime();
+    T result = timed(part, work);
+    took(phase, since);
+    return result;
   }
 
   private static double millis(long nanos) {

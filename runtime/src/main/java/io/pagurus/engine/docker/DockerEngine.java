@@ -402,7 +402,6 @@ public final class DockerEngine implements ContainerEngine {
         () -> {
           HeldStart.sweep(HeldStart.DIRECTORY);
           addresses.sweep();
-          return null;
         });
   }
 
@@ -413,11 +412,7 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public void retireLeftover(String containerId) {
-    reachable(
-        () -> {
-          leftovers.retire(containerId);
-          return null;
-        });
+    reachable(() -> leftovers.retire(containerId));
   }
 
   /** Unpauses a container if it is paused. */
@@ -430,11 +425,7 @@ public final class DockerEngine implements ContainerEngine {
 
   @Override
   public void removeLeftover(String containerId, Belongings belongings) {
-    reachable(
-        () -> {
-          leftovers.remove(containerId, belongings);
-          return null;
-        });
+    reachable(() -> leftovers.remove(containerId, belongings));
   }
 
   @Override
@@ -445,6 +436,14 @@ public final class DockerEngine implements ContainerEngine {
   @Override
   public String epoch() {
     return Leftovers.epoch();
+  }
+
+  private static void reachable(Runnable call) {
+    reachable(
+        () -> {
+          call.run();
+          return call;
+        });
   }
 
   private static <T> T reachable(Supplier<T> call) {
