@@ -5,7 +5,7 @@
  *    CAP_SYS_RESOURCE, CRIU may not ask the kernel for the resource limits of a process with another uid (image/foreign-rlimits.c).
  * 2. Questions about CRIU itself. runc asks for its version and its features before each dump and restore, and CRIU is loaded
  *    anew for each of these questions. Neither answer changes while the outer container lives: they are kept, by question.
- * 3. A dump that is told by PAGURUS_HOLD to wait does so when CRIU is loaded (image/hold.c).
+ * 3. A dump or restore that is told by PAGURUS_HOLD to wait does so when CRIU is loaded (image/hold.c).
  * 4. The daemon of a lazy restore waits with patience, and dies without harm (image/lazy-pages.c).
  * 5. Shared memory that the runtime moves by itself is left to it (image/shared.c).
  * 6. What CRIU counts in a dump is kept, which it would forget (image/statistics.c).
@@ -125,7 +125,7 @@ int main(int count, char **arguments)
 	unsigned char request[LONGEST_QUESTION];
 	const char *path = getenv("PATH");
 	char first[4096];
-	int hold = 0, restore = 0;
+	int dump = 0, restore = 0;
 
 	if (snprintf(first, sizeof(first), "/usr/lib/pagurus/criu:%s", path ? path : "/usr/sbin:/usr/bin:/sbin:/bin") <
 	    (int)sizeof(first))
@@ -140,18 +140,19 @@ int main(int count, char **arguments)
 		if (length >= 2 && request[0] == TYPE_FIELD) {
 			if (length <= (ssize_t)sizeof(request) && (request[1] == VERSION || request[1] == FEATURE_CHECK))
 				answer(arguments, socket, request, length);
-			hold = request[1] == DUMP;
+			dump = request[1] == DUMP;
 			restore = request[1] == RESTORE;
 		}
 	}
 	if (count > 1 && strcmp(arguments[1], "lazy-pages") == 0)
 		preload("lazy-pages.so");
-	if ((hold && getenv("PAGURUS_SPARED")) || (restore && getenv("PAGURUS_PLACED")))
+	if ((dump && getenv("PAGURUS_SPARED")) || (restore && getenv("PAGURUS_PLACED")))
 		preload("shared.so");
-	if (hold && getenv("PAGURUS_HOLD")) {
+	if (dump && getenv("PAGURUS_HOLD"))
 		preload("statistics.so");
+	if ((dump || restore) && getenv("PAGURUS_HOLD"))
 		preload("hold.so");
-	} else
+	else
 		unsetenv("PAGURUS_HOLD");
 	become_criu(arguments);
 }

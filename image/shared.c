@@ -126,7 +126,8 @@ ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t size, un
 	return lseek(out, size, SEEK_CUR) < 0 ? -1 : (ssize_t)size;
 }
 
-__attribute__((constructor)) static void place(void)
+/* Also called by image/hold.c. */
+void place_shared_memory(void)
 {
 	const char *path = getenv("PAGURUS_PLACED");
 	FILE *file = path ? fopen(path, "re") : NULL;
@@ -149,6 +150,13 @@ __attribute__((constructor)) static void place(void)
 	if (file)
 		fclose(file);
 	unsetenv("PAGURUS_PLACED");
+}
+
+/* A restore that waits has nothing in place yet: image/hold.c sees to it then. */
+__attribute__((constructor)) static void place_at_once(void)
+{
+	if (!getenv("PAGURUS_HOLD"))
+		place_shared_memory();
 }
 
 int memfd_create(const char *name, unsigned int flags)

@@ -1,6 +1,7 @@
 package io.pagurus.criu;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -136,5 +137,48 @@ class CheckpointDirectoryTest {
   void corruptStatisticsAreATypedFailure() throws IOException {
     file("stats-dump", "40591055 06330957 04000000 0a27 08bf");
     assertThrows(CriuFormatException.class, checkpoint::dumpStatistics);
+  }
+
+  private void cgroups(Message member) throws IOException {
+    ImageFile.write(
+        directory.resolve("inventory.img"),
+        ImageType.INVENTORY,
+        List.of(Message.empty().with(1, 2).with(5, 1)));
+    ImageFile.write(
+        directory.resolve("pstree.img"),
+        ImageType.PSTREE,
+        List.of(Message.empty().with(1, 7).with(2, 0).with(3, 7).with(4, 7).with(5, 7)));
+    ImageFile.write(
+        directory.resolve("core-7.img"),
+        ImageType.CORE,
+        List.of(
+            Message.empty()
+                .with(3, Message.empty().with(1, 1))
+                .with(5, Message.empty().with(16, 2))));
+    ImageFile.write(
+        directory.resolve("cgroup.img"),
+        ImageType.CGROUP,
+        List.of(Message.empty().with(1, Message.empty().with(1, 2).with(2, member))));
+  }
+
+  private long criuCgroups() throws IOException {
+    return ImageFile.read(directory.resolve("inventory.img"), ImageType.INVENTORY)
+        .getFirst()
+        .required(5);
+  }
+
+  @Test
+  void criuStartsInTheCgroupsOfTheRoot() throws IOException {
+    cgroups(Message.empty());
+    assertTrue(checkpoint.startInRootCgroups());
+    assertEquals(2, criuCgroups());
+    assertEquals(2, checkpoint.inventory().imageVersion());
+  }
+
+  @Test
+  void aCgroupNamespaceIsRestoredByMovingIntoIt() throws IOException {
+    cgroups(Message.empty().with(3, 1));
+    assertFalse(checkpoint.startInRootCgroups());
+    assertEquals(1, criuCgroups());
   }
 }

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -25,8 +26,10 @@ import java.util.concurrent.TimeoutException;
  * <p>Everything that the engine does before it (mounts, addresses, network namespace, shim) is done
  * while the service still runs at the source. The OCI runtime wrapper waits when it finds the
  * container's directory below {@link #DIRECTORY}: it reads one line from the FIFO {@code go} there.
- * {@code restore IMAGES WORK [options]} makes it restore, {@code create} makes it an ordinary
- * start, anything else, and a FIFO that closes because this process died, makes the start fail.
+ * {@code restore IMAGES WORK} makes it load runc and CRIU for a restore, {@code create} makes it an
+ * ordinary start, anything else, and a FIFO that closes because this process died, makes the start
+ * fail. A loaded CRIU waits in turn, for a byte in the FIFO {@code go} of its working directory
+ * (image/hold.c).
  *
  * <p>Until the start ends the engine holds the container's lock: {@code inspect}, {@code logs} and
  * {@code stop} of this container block, {@code ps} and {@code network inspect} don't.
@@ -38,6 +41,11 @@ public final class HeldStart implements AutoCloseable {
   /** An engine that fails a start cleans up mounts and network first. */
   private static final Duration END_LIMIT = Duration.ofSeconds(30);
 
+  /** What image/hold.c reads. */
+  private static final int LAZY = 'l';
+
+  private static final int EAGER = 'e';
+
   private static final List<RandomAccessFile> leftovers = new ArrayList<>();
 
   private final String containerId;
@@ -45,7 +53,7 @@ public final class HeldStart implements AutoCloseable {
   private final CompletableFuture<Void> started = new CompletableFuture<>();
   private final CompletableFuture<Void> waiting = new CompletableFuture<>();
   private final CompletableFuture<String> decision = new CompletableFuture<>();
-  private Path statistics;
+  private Optional<Loaded> loaded = Optional.empty();
 
   private HeldStart(String containerId, Path directory) {
     this.containerId = containerId;
@@ -90,16 +98,57 @@ public final class HeldStart implements AutoCloseable {
   }
 
   /**
-   * Lets the wrapper restore the container from a checkpoint.
-   *
-   * @param images CRIU's files
-   * @param work for CRIU's log and statistics
-   * @param options more options of {@code runc restore}
+   * CRIU waiting for its go. Both FIFOs are open for reading and writing, so that neither side
+   * waits for the other to open them; they close with this process, and CRIU gives up.
    */
-  public void restore(Path images, Path work, List<String> options) {
-    statistics = work.resolve("stats-restore");
-    decision.complete(
-        "restore %s %s %s".formatted(images, work, String.join(" ", options)).strip());
+  private record Loaded(Path work, RandomAccessFile status, RandomAccessFile go) {
+    static Loaded in(Path work) throws IOException {
+      Fifo.make(work.resolve("status"));
+      Fifo.make(work.resolve("go"));
+      RandomAccessFile status = new RandomAccessFile(work.resolve("status").toFile(), "rw");
+      return new Loaded(work, status, new RandomAccessFile(work.resolve("go").toFile(), "rw"));
+    }
+
+    Path statistics() {
+      return work.resolve("stats-restore");
+    }
+
+    void close() throws IOException {
+      status.close();
+      go.close();
+    }
+  }
+
+  /**
+   * Lets the wrapper load runc and CRIU, which takes some 30 ms, to restore the container when
+   * {@link #restore} says so. Of the checkpoint only runc's {@code descriptors.json} is needed now.
+   *
+   * @param images where CRIU's files are, or will be
+   * @param work for CRIU's log and statistics; exists
+   * @throws IOException when the FIFOs cannot be made
+   */
+  public void load(Path images, Path work) throws IOException {
+    loaded = Optional.of(Loaded.in(work));
+    decision.complete("restore %s %s".formatted(images, work));
+  }
+
+  /** Whether {@link #load} was called. */
+  public boolean isLoaded() {
+    return loaded.isPresent();
+  }
+
+  /**
+   * Lets the loaded CRIU restore.
+   *
+   * @param lazy whether a lazy-pages daemon supplies the memory
+   * @throws IllegalStateException unless loaded
+   * @throws IOException when it cannot be told
+   */
+  public void restore(boolean lazy) throws IOException {
+    loaded
+        .orElseThrow(() -> new IllegalStateException("Not loaded"))
+        .go()
+        .write(lazy ? LAZY : EAGER);
   }
 
   /**
@@ -112,6 +161,8 @@ public final class HeldStart implements AutoCloseable {
    */
   public void awaitResumed(Duration limit) throws InterruptedException, TimeoutException {
     long deadline = System.nanoTime() + limit.toNanos();
+    Path statistics =
+        loaded.orElseThrow(() -> new IllegalStateException("Not loaded")).statistics();
     while (!Files.exists(statistics) && !started.isDone()) {
       if (System.nanoTime() > deadline) {
         throw new TimeoutException("No restore within " + limit.toSeconds() + " s");
@@ -159,6 +210,18 @@ public final class HeldStart implements AutoCloseable {
   /** Makes the start fail. */
   public void abort() {
     decision.complete("abort");
+    unload();
+  }
+
+  /** A CRIU that has its go does not notice. */
+  private void unload() {
+    if (loaded.isPresent()) {
+      try {
+        loaded.get().close();
+      } catch (IOException e) {
+        throw new UncheckedIOException("Cannot close the FIFOs of " + containerId, e);
+      }
+    }
   }
 
   /**

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -48,7 +49,9 @@ class AddressReservationTest {
     String id = network.create("web");
     try (HeldStart held = reservation.start(id, container("10.1.0.5", false), LIMIT)) {
       assertEquals(id, network.used.get(5));
-      held.restore(Path.of("/images"), Path.of("/work"), List.of("--lazy-pages"));
+      Path work = Files.createDirectory(restoreRoot.resolveSibling("work-" + id));
+      held.load(Path.of("/images"), work);
+      held.restore(true);
       held.awaitStarted(LIMIT);
     }
     assertEquals(List.of("web"), network.containers(), "placeholders are gone");
@@ -56,6 +59,18 @@ class AddressReservationTest {
     try (var left = Files.list(restoreRoot)) {
       assertEquals(0, left.count());
     }
+  }
+
+  @Test
+  void aLoadedRestoreThatIsGivenUpFails() throws Exception {
+    String id = network.create("web");
+    Path work = Files.createDirectory(restoreRoot.resolveSibling("work-" + id));
+    HeldStart held = reservation.start(id, container("10.1.0.2", false), LIMIT);
+    held.load(Path.of("/images"), work);
+    assertTrue(held.isLoaded());
+    network.awaitLoadedRestore();
+    held.close();
+    assertThrows(ExecutionException.class, () -> held.started().get());
   }
 
   @Test

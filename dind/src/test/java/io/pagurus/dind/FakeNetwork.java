@@ -4,12 +4,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.pagurus.dind.FakeEngine.Answer;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -23,6 +25,7 @@ final class FakeNetwork {
   private final Map<String, String> names = new ConcurrentHashMap<>();
   private final AtomicInteger ids = new AtomicInteger();
   private final FakeEngine engine;
+  private final CountDownLatch restoreLoaded = new CountDownLatch(1);
   private final Path restoreRoot;
 
   FakeNetwork(FakeEngine engine, Path restoreRoot) {
@@ -66,7 +69,7 @@ final class FakeNetwork {
     if (Files.exists(fifo)) {
       try (BufferedReader reader = Files.newBufferedReader(fifo)) {
         String word = reader.readLine();
-        if (!"restore /images /work --lazy-pages".equals(word) && !"create".equals(word)) {
+        if (!mayStart(word)) {
           synchronized (used) {
             used.remove(address);
           }
@@ -75,6 +78,23 @@ final class FakeNetwork {
       }
     }
     return Answer.nothing();
+  }
+
+  /** Returns when a restore waits for its go. */
+  void awaitLoadedRestore() throws InterruptedException {
+    restoreLoaded.await();
+  }
+
+  /** A restore waits once more, as CRIU does when it is loaded. */
+  private boolean mayStart(String word) throws IOException {
+    if (word == null || !word.startsWith("restore /images ")) {
+      return "create".equals(word);
+    }
+    Path work = Path.of(word.split(" ", 3)[2]);
+    try (InputStream go = Files.newInputStream(work.resolve("go"))) {
+      restoreLoaded.countDown();
+      return go.read() == 'l';
+    }
   }
 
   private Answer remove(String id) {

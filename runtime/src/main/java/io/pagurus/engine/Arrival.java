@@ -11,6 +11,8 @@ import java.util.function.Consumer;
 
 /** A service that is about to arrive at this engine. Used by one migration. */
 public interface Arrival {
+  /** The directory for CRIU's files, below the migration's staging directory. */
+  String CHECKPOINT = "checkpoint";
 
   /** What {@link #prepare} will create and {@link #abandon} remove. */
   Belongings belongings();

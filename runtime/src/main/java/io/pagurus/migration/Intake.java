@@ -20,9 +20,7 @@ import io.pagurus.transfer.StreamSink;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.WritableByteChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -235,15 +233,10 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     arrival.log(name.substring(0, at), offset, in);
   }
 
-  /**
-   * Received under another name and made visible by one rename, so that half of it never is. Its
-   * bytes go to the staging tmpfs, whose size bounds them.
-   */
+  /** Its bytes go to the staging tmpfs, whose size bounds them. */
   private void receiveCheckpoint(Arrival arrival, InputStream in) throws IOException {
-    Path partial = Staging.create(staging, "checkpoint.partial");
-    TreeReceiver.receive(in, partial, Limits.data(Long.MAX_VALUE, MAX_CHECKPOINT_FILES));
-    Path images = staging.resolve("checkpoint");
-    Files.move(partial, images, StandardCopyOption.ATOMIC_MOVE);
+    Path images = Staging.create(staging, Arrival.CHECKPOINT);
+    TreeReceiver.receive(in, images, Limits.data(Long.MAX_VALUE, MAX_CHECKPOINT_FILES));
     arrival.stage(images, this, segments);
   }
 

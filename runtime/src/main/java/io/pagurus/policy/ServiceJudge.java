@@ -13,6 +13,8 @@ import java.util.stream.Collectors;
 /** Judges a plan before anything else looks at it. */
 final class ServiceJudge {
   /** What the engine takes for a name of a container, a volume or a network. */
+  private static final Pattern DESCRIPTOR = Pattern.compile("[ -~]{1,200}");
+
   private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}");
 
   private static final Pattern IMAGE_ID = Pattern.compile("sha256:[0-9a-f]{64}");
@@ -74,6 +76,12 @@ final class ServiceJudge {
     if (plan.networks().contains(null) || plan.volumes().contains(null)) {
       findings.malformed("a network or volume is null");
       return;
+    }
+    if (plan.descriptors().size() > 3
+        || !plan.descriptors().stream()
+            .allMatch(
+                descriptor -> descriptor != null && DESCRIPTOR.matcher(descriptor).matches())) {
+      findings.malformed("descriptors that runc does not write");
     }
     for (String part : List.of("Config", "HostConfig", "NetworkSettings")) {
       if (!plan.inspect().path(part).isObject()) {

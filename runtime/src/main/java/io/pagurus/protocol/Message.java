@@ -274,6 +274,8 @@ public sealed interface Message {
    * @param skipBinds destinations of bind mounts that stay behind
    * @param boundAddresses addresses of its own that its sockets are bound or connected from
    * @param features what the source's machine offers, of which the service may have made use
+   * @param descriptors what the first process was started with as descriptors 0 to 2, as runc notes
+   *     it ({@code descriptors.json}); none from a source that does not say
    */
   record ServicePlan(
       String service,
@@ -288,5 +290,10 @@ public sealed interface Message {
       @JsonProperty("log_bytes") long logBytes,
       @JsonProperty("skip_binds") List<String> skipBinds,
       @JsonProperty("bound_addresses") Set<String> boundAddresses,
-      Features features) {}
+      Features features,
+      List<String> descriptors) {
+    public ServicePlan {
+      descriptors = descriptors == null ? List.of() : descriptors;
+    }
+  }
 }

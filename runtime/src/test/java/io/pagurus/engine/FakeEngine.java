@@ -420,7 +420,8 @@ public final class FakeEngine implements ContainerEngine {
           8,
           List.of(),
           Set.of(),
-          features());
+          features(),
+          List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
     }
 
     @Override

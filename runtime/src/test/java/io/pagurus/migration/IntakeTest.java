@@ -74,7 +74,8 @@ final class IntakeTest {
         1,
         List.of(),
         Set.of(),
-        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true, true));
+        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true, true),
+        List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
   }
 
   /** Sends a file of this size to the rootfs. */

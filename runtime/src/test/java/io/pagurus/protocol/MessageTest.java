@@ -49,7 +49,8 @@ final class MessageTest {
           4,
           List.of("/x"),
           Set.of("10.0.0.2"),
-          FEATURES);
+          FEATURES,
+          List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
 
   static Stream<Message> samples() {
     return Stream.of(

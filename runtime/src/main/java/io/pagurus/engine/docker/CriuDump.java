@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,6 +51,7 @@ final class CriuDump implements AutoCloseable {
   private final RandomAccessFile go;
   private final Process runc;
   private final InputStream status;
+  private Optional<Thread> ending = Optional.empty();
 
   private CriuDump(
       Path images, Path work, int port, RandomAccessFile go, Process runc, InputStream status) {
@@ -146,7 +148,9 @@ final class CriuDump implements AutoCloseable {
   }
 
   /**
-   * Dumps the container, which is paused by now; once.
+   * Dumps the container, which is paused by now; once. Returns when the images are whole: CRIU
+   * writes its status byte behind them (criu/cr-dump.c, cr_dump_finish). It then lets the processes
+   * go and ends, which takes as long again and which only {@link #close} waits for.
    *
    * @throws MigrationException DUMP_FAILED with CRIU's error lines
    */
@@ -154,6 +158,19 @@ final class CriuDump implements AutoCloseable {
     try {
       go.write('\n');
       await(DUMPED);
+      ending = Optional.of(Thread.ofVirtual().name("dump-end-" + runc.pid()).start(this::end));
+    } catch (IOException | InterruptedException e) {
+      closeFifos();
+      throw failure(e);
+    } catch (MigrationException e) {
+      closeFifos();
+      throw e;
+    }
+  }
+
+  /** What goes wrong here is CRIU's with the frozen processes; their images are good. */
+  private void end() {
+    try {
       endPageServer(port, END_LIMIT, runc.toHandle());
       if (!runc.waitFor(END_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
         runc.destroyForcibly();
@@ -162,10 +179,10 @@ final class CriuDump implements AutoCloseable {
       if (runc.exitValue() != 0) {
         throw failed("exit value " + runc.exitValue());
       }
-    } catch (IOException | InterruptedException e) {
-      throw failure(e);
+    } catch (IOException | InterruptedException | MigrationException e) {
+      log.error("The dump in {} is whole, but did not end well", images, e);
     } finally {
-      close();
+      closeFifos();
     }
   }
 
@@ -207,9 +224,21 @@ final class CriuDump implements AutoCloseable {
     }
   }
 
-  /** Gives a dump up that was not begun; does nothing after {@link #run}. */
+  /** Gives a dump up that was not begun; waits for the end of one that was. */
   @Override
   public void close() {
+    try {
+      if (ending.isPresent()) {
+        ending.get().join();
+      } else {
+        closeFifos();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void closeFifos() {
     try {
       go.close();
       status.close();

@@ -5,6 +5,7 @@ import static io.pagurus.model.FailureCode.ENGINE_UNAVAILABLE;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.RESTORE_FAILED;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.dind.AddressReservation;
@@ -47,6 +48,7 @@ import org.slf4j.LoggerFactory;
 /** A container of the inner engine on its way in. */
 final class DockerArrival implements Arrival {
   private static final Logger log = LoggerFactory.getLogger(DockerArrival.class);
+  private static final ObjectMapper JSON = new ObjectMapper();
   private static final Duration START_LIMIT = Duration.ofMinutes(1);
   private static final Duration RESTORE_LIMIT = Duration.ofMinutes(2);
 
@@ -69,9 +71,9 @@ final class DockerArrival implements Arrival {
   private InnerContainer created;
   private ContainerLog oldLog;
   private HeldStart start;
+  private final Path checkpoint;
   private RestoreMemory memory = RestoreMemory.NONE;
   private SparedMemory shared;
-  private Path checkpoint;
 
   DockerArrival(
       EngineApi api,
@@ -88,6 +90,7 @@ final class DockerArrival implements Arrival {
     this.declared = declared;
     this.plan = plan;
     this.spec = new ContainerSpec(plan.inspect());
+    this.checkpoint = staging.resolve(CHECKPOINT);
     this.work = staging.resolve("restore");
     this.tmpfs =
         new StagedTmpfs(
@@ -152,6 +155,9 @@ final class DockerArrival implements Arrival {
         oldLog.reserve(plan.logBytes(), logLimit());
       }
       start = begin();
+      if (!plan.descriptors().isEmpty()) {
+        load();
+      }
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot prepare " + plan.service(), e);
     } catch (BlockedException e) {
@@ -171,6 +177,14 @@ final class DockerArrival implements Arrival {
     return DockerEngine.mayChangeAddress(plan)
         ? addresses.startAnywhere(id, spec.container(), START_LIMIT)
         : addresses.start(id, spec.container(), START_LIMIT);
+  }
+
+  /** All that runc reads of a checkpoint before CRIU does is known by now. */
+  private void load() throws IOException {
+    Files.createDirectories(checkpoint);
+    Files.writeString(
+        checkpoint.resolve("descriptors.json"), JSON.writeValueAsString(plan.descriptors()));
+    start.load(checkpoint, work);
   }
 
   /** The log option max-size, such as 10m; unlimited without it. */
@@ -236,7 +250,7 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException {
-    checkpoint = images;
+    new CheckpointDirectory(images).startInRootCgroups();
     shared = SparedMemory.read(images, work, segments);
     memory = RestoreMemory.start(images, work, pages, costs, lazyObstacle.get());
   }
@@ -250,10 +264,14 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void restore() {
-    start.restore(memory.images(), work, memory.runcOptions());
     try {
+      if (!start.isLoaded()) {
+        start.load(checkpoint, work);
+      }
+      memory.awaitDaemon();
+      start.restore(!memory.whole());
       start.awaitResumed(RESTORE_LIMIT);
-    } catch (EngineException | TimeoutException e) {
+    } catch (EngineException | IOException | TimeoutException e) {
       throw inCriusWords(
           new MigrationException(
               RESTORE_FAILED,

@@ -3,6 +3,7 @@ package io.pagurus.engine.docker;
 import static io.pagurus.model.FailureCode.DUMP_FAILED;
 import static io.pagurus.model.FailureCode.NOT_MIGRATABLE;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.criu.PagemapEntry;
 import io.pagurus.dind.Blocker;
@@ -42,6 +43,8 @@ import org.slf4j.LoggerFactory;
 /** A container of the inner engine on its way out. */
 final class DockerDeparture implements Departure {
   private static final Logger log = LoggerFactory.getLogger(DockerDeparture.class);
+
+  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final EngineApi api;
   private final DeclaredServices declared;
@@ -123,7 +126,8 @@ final class DockerDeparture implements Departure {
           logBytes(),
           skipBinds,
           BoundAddresses.of(container.pid()),
-          features);
+          features,
+          descriptors());
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot measure " + container.name(), e);
     }
@@ -141,6 +145,16 @@ final class DockerDeparture implements Departure {
       bytes += tmpfs.tree().fileSystemBytes();
     }
     return bytes;
+  }
+
+  /** As runc keeps them in its own state (libcontainer, {@code ExternalDescriptors}). */
+  private List<String> descriptors() throws IOException {
+    Path state = Path.of(CriuDump.RUNC_ROOT, container.id(), "state.json");
+    List<String> descriptors = new ArrayList<>();
+    JSON.readTree(state.toFile())
+        .path("external_descriptors")
+        .forEach(descriptor -> descriptors.add(descriptor.asText()));
+    return descriptors;
   }
 
   private long logBytes() throws IOException {
@@ -335,6 +349,9 @@ final class DockerDeparture implements Departure {
 
   @Override
   public void retire() {
+    if (dump != null) {
+      dump.close();
+    }
     List<String> own = volumes().stream().map(mount -> mount.volume().orElseThrow()).toList();
     // Durable first: a restart of this outer container must not bring it up a second time.
     declared.serviceOf(spec.inspect()).ifPresent(declared::depart);

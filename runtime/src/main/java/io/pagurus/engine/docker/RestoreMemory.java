@@ -209,11 +209,6 @@ final class RestoreMemory implements AutoCloseable {
     }
   }
 
-  Path images() {
-    awaitSocket();
-    return images;
-  }
-
   Placement placement() {
     return placement;
   }
@@ -223,12 +218,8 @@ final class RestoreMemory implements AutoCloseable {
     return daemon == null;
   }
 
-  List<String> runcOptions() {
-    return daemon == null ? List.of() : List.of("--lazy-pages");
-  }
-
-  /** runc's CRIU connects to this socket in its work directory and fails when it is not there. */
-  private void awaitSocket() {
+  /** CRIU connects to its socket in the work directory and fails when it is not there. */
+  void awaitDaemon() {
     while (daemon != null && !Files.exists(work.resolve(SOCKET))) {
       if (!daemon.isAlive()) {
         throw new MigrationException(RESTORE_FAILED, "criu lazy-pages ended: " + words() + ".");
