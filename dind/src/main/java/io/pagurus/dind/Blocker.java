@@ -29,11 +29,13 @@ public record Blocker(Code code, String message) {
     DEVICE,
     STORAGE_DRIVER,
     /** The container migrates, but what it logged so far can't be read from the engine's files. */
-    LOG_DRIVER;
+    LOG_DRIVER,
+    /** The same, but its {@code /dev/shm} lies outside of it. */
+    IPC_SHAREABLE;
 
     /** Whether the migration can go on all the same. */
     public boolean isWarning() {
-      return this == LOG_DRIVER;
+      return this == LOG_DRIVER || this == IPC_SHAREABLE;
     }
 
     /** The code as scripts see it, for instance {@code bind-mount}. */

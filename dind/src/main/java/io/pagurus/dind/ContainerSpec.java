@@ -133,6 +133,13 @@ public record ContainerSpec(ObjectNode inspect) {
               Blocker.Code.DEVICE,
               name + " uses devices of this machine. CRIU can't move a device's state."));
     }
+    if (inspect.path("HostConfig").path("IpcMode").asText().equals("shareable")) {
+      blockers.add(
+          new Blocker(
+              Blocker.Code.IPC_SHAREABLE,
+              "%s shares its /dev/shm (--ipc shareable): its files there stay behind."
+                  .formatted(name)));
+    }
     if (!READABLE_LOG_DRIVERS.contains(container.logDriver())) {
       blockers.add(
           new Blocker(

@@ -159,6 +159,15 @@ class ContainerSpecTest {
   }
 
   @Test
+  void filesInASharedDevShmStayBehindWithAWarning() {
+    inspect.withObject("/HostConfig").put("IpcMode", "shareable");
+    List<Blocker> blockers = new ContainerSpec(inspect).blockers(Set.of());
+    assertEquals(
+        List.of(Blocker.Code.IPC_SHAREABLE), blockers.stream().map(Blocker::code).toList());
+    assertTrue(blockers.getFirst().isWarning());
+  }
+
+  @Test
   void skippedBindMountIsNoBlockerByEitherPath() {
     inspect
         .withArray("/Mounts")
