@@ -51,7 +51,10 @@ enum Moment {
   OVER_THERE(Side.DESTINATION, Entry.Ended.class),
   OVER_HERE(Side.SOURCE, Entry.Ended.class);
 
-  /** Steps that only an operator takes: {@link FaultMatrixTest} has a test of its own for them. */
+  /**
+   * Steps that only an operator takes. A crash there is a unit test of the runtime: DoubtTest,
+   * whatAnOperatorDecidedIsDoneAfterARestartToo.
+   */
   static final Set<Class<? extends Entry>> BY_HAND = Set.of(Entry.Resolved.class);
 
   /** Where something is; the source of one case may be the destination of the next. */

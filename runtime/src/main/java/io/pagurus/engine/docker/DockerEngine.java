@@ -419,7 +419,26 @@ public final class DockerEngine implements ContainerEngine {
   static void thaw(EngineApi api, String containerId) {
     JsonNode state = api.inspect(containerId).path("State");
     if (state.path("Paused").asBoolean()) {
-      api.unpause(containerId);
+      try {
+        api.unpause(containerId);
+      } catch (EngineUnreachableException e) {
+        throw e;
+      } catch (EngineException e) {
+        // A dump that was killed has thawed the processes behind the engine's back.
+        freezeAgain(containerId, e);
+        api.unpause(containerId);
+      }
+    }
+  }
+
+  private static void freezeAgain(String containerId, EngineException refused) {
+    try {
+      Tool.run(
+          Duration.ofSeconds(10),
+          List.of("runc", "--root", CriuDump.RUNC_ROOT, "pause", containerId));
+    } catch (IOException e) {
+      refused.addSuppressed(e);
+      throw refused;
     }
   }
 
