@@ -122,16 +122,21 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   /** Serves the control connection to its end, and stays until the migration has ended here. */
   void serve() {
-    FrameConnection first = control;
-    try (var _ =
-        Heartbeat.start(id, () -> control, () -> Heartbeat.PATIENT, limit -> silent(first))) {
-      serve(first);
+    try (var _ = Heartbeat.start(id, () -> control, this::patience, this::silent)) {
+      serve(control);
     }
   }
 
+  /** A service that waits for pages should not do so unsaid. */
+  private synchronized Duration patience() {
+    return state instanceof State.Restoring && intake.follow()
+        ? Heartbeat.URGENT
+        : Heartbeat.PATIENT;
+  }
+
   /** Nothing that a source has left half sent may wait for it for ever. */
-  private void silent(FrameConnection connection) {
-    log.warn("Migration {}: the source has fallen silent", id);
+  private void silent(FrameConnection connection, Duration limit) {
+    log.warn("Migration {}: the source has said nothing for {} s", id, limit.toSeconds());
     connection.close();
     bulk.forEach(FrameConnection::close);
   }

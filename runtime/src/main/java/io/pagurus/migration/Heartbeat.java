@@ -4,7 +4,7 @@ import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import java.time.Duration;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 
 /**
@@ -23,14 +23,14 @@ final class Heartbeat implements AutoCloseable {
 
   private final Supplier<FrameConnection> connection;
   private final Supplier<Duration> patience;
-  private final Consumer<Duration> silent;
+  private final BiConsumer<FrameConnection, Duration> silent;
   private final Thread thread;
 
   private Heartbeat(
       String migration,
       Supplier<FrameConnection> connection,
       Supplier<Duration> patience,
-      Consumer<Duration> silent) {
+      BiConsumer<FrameConnection, Duration> silent) {
     this.connection = connection;
     this.patience = patience;
     this.silent = silent;
@@ -40,20 +40,20 @@ final class Heartbeat implements AutoCloseable {
   /**
    * @param connection at present
    * @param patience how long the other side may say nothing, as it holds at present
-   * @param silent told once when it has said nothing for so long
+   * @param silent told, once for each connection, when it has said nothing for so long
    */
   static Heartbeat start(
       String migration,
       Supplier<FrameConnection> connection,
       Supplier<Duration> patience,
-      Consumer<Duration> silent) {
+      BiConsumer<FrameConnection, Duration> silent) {
     Heartbeat heartbeat = new Heartbeat(migration, connection, patience, silent);
     heartbeat.thread.start();
     return heartbeat;
   }
 
   private void run() {
-    boolean noticed = false;
+    FrameConnection silentOne = null;
     try {
       while (true) {
         long since = System.nanoTime();
@@ -63,9 +63,9 @@ final class Heartbeat implements AutoCloseable {
         // Stopped itself, this side has not heard yet what has come meanwhile.
         boolean late = System.nanoTime() - since > 2 * INTERVAL.toNanos();
         Duration limit = patience.get();
-        if (!noticed && !late && now.silence().compareTo(limit) > 0) {
-          noticed = true;
-          silent.accept(limit);
+        if (now != silentOne && !late && now.silence().compareTo(limit) > 0) {
+          silentOne = now;
+          silent.accept(now, limit);
         }
       }
     } catch (InterruptedException e) {

@@ -160,7 +160,7 @@ final class Peer implements AutoCloseable {
                 migration,
                 () -> control,
                 patience,
-                limit -> {
+                (connection, limit) -> {
                   var why =
                       new MigrationException(
                           PEER_UNREACHABLE,

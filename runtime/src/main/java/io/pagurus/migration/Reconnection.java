@@ -82,18 +82,25 @@ final class Reconnection implements AutoCloseable {
    * @param wanted told of those
    */
   <M extends Message> M expect(Class<M> type, Duration limit, Consumer<Message.Wanted> wanted) {
-    return Peer.expect(
-        socket,
-        control,
-        type,
-        limit,
-        message -> {
-          if (message instanceof Message.Wanted page) {
-            wanted.accept(page);
-            return true;
-          }
-          return false;
-        });
+    try (var _ =
+        Heartbeat.start(
+            migration,
+            () -> control,
+            () -> Heartbeat.URGENT,
+            (connection, silence) -> connection.close())) {
+      return Peer.expect(
+          socket,
+          control,
+          type,
+          limit,
+          message -> {
+            if (message instanceof Message.Wanted page) {
+              wanted.accept(page);
+              return true;
+            }
+            return false;
+          });
+    }
   }
 
   /** See {@link Peer#openBulk}. */

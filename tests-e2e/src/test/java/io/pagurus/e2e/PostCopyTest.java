@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -105,10 +104,7 @@ class PostCopyTest extends BetweenTwo {
   }
 
   private static void awaitPaused(OuterContainer outer) {
-    // The destination is patient with a source that says nothing: 30 s.
-    await()
-        .atMost(Duration.ofSeconds(45))
-        .until(() -> open(outer).path("message").asText().startsWith("Paused"));
+    await().atMost(SOON).until(() -> open(outer).path("message").asText().startsWith("Paused"));
   }
 
   private static void assertFollowed(JsonNode report) {
