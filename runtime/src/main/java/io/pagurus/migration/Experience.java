@@ -5,20 +5,21 @@ import io.pagurus.model.Prediction;
 /**
  * How far earlier predictions of this runtime were off: the machine may be slower, or busier, than
  * the one on which the fixed costs were measured. Each completed migration moves the correction by
- * half of its error; a single odd one is soon forgotten.
+ * half of its error; a single odd one is soon forgotten. It is a factor: what a large service took
+ * longer says nothing in milliseconds about a small one.
  */
 final class Experience {
-  private static final double MOST_MILLIS = 5000;
+  private static final double MOST = 4;
 
-  private double downtimeMillis;
-  private double totalMillis;
+  private double downtimeFactor = 1;
+  private double totalFactor = 1;
 
   /** A prediction with what was learned; at least half of what was calculated. */
   synchronized Prediction corrected(Prediction calculated) {
     return Prediction.of(
         calculated.strategy(),
-        Math.max(calculated.downtimeMillis() / 2.0, calculated.downtimeMillis() + downtimeMillis),
-        Math.max(calculated.totalMillis() / 2.0, calculated.totalMillis() + totalMillis));
+        downtimeFactor * calculated.downtimeMillis(),
+        totalFactor * calculated.totalMillis());
   }
 
   /**
@@ -29,11 +30,12 @@ final class Experience {
    * @param total measured, ms
    */
   synchronized void learn(Prediction expected, long downtime, long total) {
-    downtimeMillis = moved(downtimeMillis, downtime - expected.downtimeMillis());
-    totalMillis = moved(totalMillis, total - expected.totalMillis());
+    downtimeFactor = moved(downtimeFactor, (double) downtime, (double) expected.downtimeMillis());
+    totalFactor = moved(totalFactor, (double) total, (double) expected.totalMillis());
   }
 
-  private static double moved(double correction, long error) {
-    return Math.clamp(correction + error / 2.0, -MOST_MILLIS, MOST_MILLIS);
+  private static double moved(double factor, double measured, double expected) {
+    double off = Math.max(1, measured) / Math.max(1, expected);
+    return Math.clamp(factor * Math.sqrt(off), 0.5, MOST);
   }
 }

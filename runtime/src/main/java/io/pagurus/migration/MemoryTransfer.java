@@ -33,6 +33,12 @@ import org.slf4j.LoggerFactory;
 final class MemoryTransfer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MemoryTransfer.class);
 
+  /**
+   * So much of the memory that follows the restore goes ahead of it: all that a small service has.
+   * More would fill the link's queue, which CRIU's files have to pass, and slow the dump down.
+   */
+  private static final long HEAD_BYTES = 4L << 20;
+
   private final MigrationRequest request;
   private final DigestStore digests;
   private final Departure service;
@@ -193,7 +199,7 @@ final class MemoryTransfer implements AutoCloseable {
   /**
    * Sends what of the frozen service the destination lacks: first what our own scan finds, beside
    * the dump, then what only CRIU's page map names. Where memory follows the restore, only the
-   * first, and only until the dump is done.
+   * first, and only until the dump is done or enough is ahead.
    */
   List<Sent> sendFrozen(ArtifactSender sender, Future<Departure.Dump> dumping) {
     return follows() ? sendHead(sender, dumping) : sendAll(sender, dumping);
@@ -213,7 +219,13 @@ final class MemoryTransfer implements AutoCloseable {
   private List<Sent> sendHead(ArtifactSender sender, Future<Departure.Dump> dumping) {
     Sent head =
         sender.send(
-            Kind.MEMORY, "", artifact -> memory.sendUntil(artifact, frozen, dumping::isDone));
+            Kind.MEMORY,
+            "",
+            artifact ->
+                memory.sendUntil(
+                    artifact,
+                    frozen,
+                    () -> artifact.submitted() >= HEAD_BYTES || dumping.isDone()));
     following =
         Optional.of(
             new FollowingMemory(

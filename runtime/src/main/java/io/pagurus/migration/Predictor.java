@@ -18,6 +18,8 @@ final class Predictor {
   private final long downtimeLimitMillis;
   private final int maxRounds;
 
+  private static final double LAZY_FROM = 24 << 20;
+
   /**
    * What does not depend on the service; seconds and bytes per second. See docs/adr/0012 for where
    * the values come from.
@@ -28,7 +30,10 @@ final class Predictor {
    * @param scan how fast memory is read and digested
    * @param pages how fast memory is read, digested, sent and stored where the link is no limit
    * @param shared how fast CRIU writes shared memory, and it is sent and restored
-   * @param settle how fast a restored service's pages are put in place
+   * @param follow what the window takes longer when memory follows the restore
+   * @param daemon from the first page that a lazy restore puts in place later to the last but for
+   *     their number
+   * @param settle how fast such pages are put in place
    * @param eager how fast they are where that has to happen before it runs
    * @param ending from the last page to the end
    */
@@ -39,13 +44,26 @@ final class Predictor {
       double scan,
       double pages,
       double shared,
+      double follow,
+      double daemon,
       double settle,
       double eager,
       double ending) {
     private static final double MIB = 1 << 20;
 
     static final Costs MEASURED =
-        new Costs(0.7, 0.17, 0.08, 1500 * MIB, 330 * MIB, 250 * MIB, 700 * MIB, 900 * MIB, 0.25);
+        new Costs(
+            0.5,
+            0.17,
+            0.08,
+            2600 * MIB,
+            330 * MIB,
+            250 * MIB,
+            0.1,
+            0.18,
+            1300 * MIB,
+            900 * MIB,
+            0.13);
   }
 
   /**
@@ -158,10 +176,11 @@ final class Predictor {
   /** Memory follows the restore: no part of the window but of the total. */
   private Prediction postCopy(Strategy strategy, double following, double before) {
     Prediction ended = ended(strategy, window(0, sharedWhileFrozen(true)), before + sharedBefore());
+    double longer = placedLater() ? costs.follow() : 0;
     return Prediction.of(
         strategy,
-        ended.downtimeMillis() + 4000 * situation.roundTripSeconds(),
-        ended.totalMillis() + 1000 * sending(following));
+        ended.downtimeMillis() + 1000 * longer + 4000 * situation.roundTripSeconds(),
+        ended.totalMillis() + 1000 * longer + 1000 * sending(following));
   }
 
   /**
@@ -186,9 +205,14 @@ final class Predictor {
             + (situation.fileBytes() + situation.imageBytes()) / situation.linkBytesPerSecond()
             + before
             + window
-            + (situation.lazy() ? situation.presentBytes() / costs.settle() : 0)
+            + (placedLater() ? costs.daemon() + situation.presentBytes() / costs.settle() : 0)
             + costs.ending();
     return Prediction.of(strategy, 1000 * window, 1000 * total);
+  }
+
+  /** Whether the destination will restore lazily: as its own first guess has it. */
+  private boolean placedLater() {
+    return situation.lazy() && situation.presentBytes() > LAZY_FROM;
   }
 
   /** How long so many bytes of memory take on their way, seconds. */

@@ -163,6 +163,7 @@ public final class ArtifactSender implements AutoCloseable {
     private final BlockingQueue<Buffer> full = new ArrayBlockingQueue<>(BUFFERS + 1);
     private final Thread encoder;
     private int allocated;
+    private long submitted;
     private volatile RuntimeException failure;
 
     private Artifact(int number) {
@@ -192,7 +193,13 @@ public final class ArtifactSender implements AutoCloseable {
     /** Hands a filled buffer on. */
     void submit(Buffer buffer) {
       digest.update(buffer.bytes, 0, buffer.length);
+      submitted += buffer.length;
       full.add(buffer);
+    }
+
+    /** Raw bytes handed on so far. */
+    public long submitted() {
+      return submitted;
     }
 
     /** The artifact as a stream, cut into chunks; close it to send the rest. */

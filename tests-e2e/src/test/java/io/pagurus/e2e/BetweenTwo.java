@@ -2,6 +2,7 @@ package io.pagurus.e2e;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -136,12 +137,18 @@ abstract class BetweenTwo {
     return MissingNode.getInstance();
   }
 
-  /** Waits for an open migration of which this field contains these words; returns its id. */
-  static String awaitOpen(OuterContainer outer, String field, String words) {
+  /** Waits until this field of the migration under way contains these words; returns its id. */
+  static String awaitOpen(
+      OuterContainer outer, String field, String words, CompletableFuture<Command> moving) {
     return await()
         .atMost(SOON)
         .pollInterval(Duration.ofMillis(20))
-        .until(() -> open(outer), migration -> migration.path(field).asText().contains(words))
+        .until(
+            () -> {
+              assertFalse(moving.isDone(), () -> "It ended before: " + moving.join());
+              return open(outer);
+            },
+            migration -> migration.path(field).asText().contains(words))
         .path("id")
         .asText();
   }

@@ -90,9 +90,10 @@ class DisturbanceTest extends BetweenTwo {
 
   /** Kills the source's runtime at the moment that the shell line awaits; the service is frozen. */
   private static void assertServiceOutlivesItsRuntime(String moment) {
-    python("counter", "counter.py");
+    // A volume travels while the service stands still: seconds between the dump and the commit.
+    python("counter", "counter.py", "--volume", "/data");
     awaitLog(a, "counter", 5);
-    a.in("counter", "head -c 30000000 /dev/urandom > /dev/shm/big");
+    a.in("counter", "head -c 30000000 /dev/urandom > /data/big");
     long pid = pid(a, "counter");
     String address = a.inspect("counter").path("NetworkSettings").path("IPAddress").asText();
     String ticket = b.ticket();

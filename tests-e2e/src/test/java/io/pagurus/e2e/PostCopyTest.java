@@ -52,7 +52,7 @@ class PostCopyTest extends BetweenTwo {
     python("changing", "changing.py");
     awaitLog(a, "changing", 3);
     var moving = slowly();
-    awaitOpen(a, "phase", "post-copy");
+    awaitOpen(a, "phase", "post-copy", moving);
     cutLink("DROP");
     try {
       awaitPaused(a);
@@ -72,7 +72,7 @@ class PostCopyTest extends BetweenTwo {
     python("changing", "changing.py");
     awaitLog(a, "changing", 3);
     var moving = slowly();
-    awaitOpen(a, "phase", "post-copy");
+    awaitOpen(a, "phase", "post-copy", moving);
     a.killRuntime("true");
     assertTrue(moving.join().exitCode() != 0);
     a.awaitReady();
@@ -86,7 +86,7 @@ class PostCopyTest extends BetweenTwo {
     python("changing", "changing.py");
     awaitLog(a, "changing", 3);
     var moving = slowly();
-    awaitOpen(a, "phase", "post-copy");
+    awaitOpen(a, "phase", "post-copy", moving);
     b.exec("sh", "-c", "pkill -KILL -f 'criu [l]azy-pages'").ok();
     JsonNode report = OuterContainer.json(moving.join().out());
     assertEquals("failed", report.path("outcome").asText(), report::toString);

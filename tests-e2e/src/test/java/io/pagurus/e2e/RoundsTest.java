@@ -18,13 +18,13 @@ class RoundsTest extends BetweenTwo {
     long pid = start();
     for (int round = 1; round <= 3; round++) {
       var moving = slowly("8");
-      cancel(awaitOpen(a, "message", "round %d.".formatted(round)));
+      cancel(awaitOpen(a, "message", "round %d.".formatted(round), moving));
       JsonNode report = ended(moving, 10, "aborted");
       assertEquals(0, report.path("downtime_ms").asLong(), report::toString);
       assertAsBefore(pid);
     }
     var moving = slowly("1");
-    cancel(awaitOpen(a, "phase", "dump"));
+    cancel(awaitOpen(a, "phase", "dump", moving));
     JsonNode report = ended(moving, 10, "aborted");
     assertTrue(report.path("downtime_ms").asLong() > 0, report::toString);
     assertAsBefore(pid);
@@ -37,7 +37,7 @@ class RoundsTest extends BetweenTwo {
     long pid = start();
     for (int round = 1; round <= 3; round++) {
       var moving = slowly("8");
-      awaitOpen(a, "message", "round %d.".formatted(round));
+      awaitOpen(a, "message", "round %d.".formatted(round), moving);
       cutLink("REJECT");
       try {
         JsonNode error = ended(moving, 5, "failed").path("error");
