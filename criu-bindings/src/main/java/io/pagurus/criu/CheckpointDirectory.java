@@ -33,7 +33,9 @@ public record CheckpointDirectory(Path images, Path work) {
   /** Fields of {@code images/core.proto} and {@code images/cgroup.proto}. */
   private static final int TASK_CORE = 3;
 
+  private static final int TASK_CORE_CGROUPS = 9;
   private static final int THREAD_CORE = 5;
+  private static final int THREAD_CORE_CGROUPS = 16;
   private static final int CGROUP_SETS = 1;
   private static final int CGROUP_SET_MEMBERS = 2;
   private static final int CGROUP_NAMESPACE_PREFIX = 3;
@@ -117,43 +119,54 @@ public record CheckpointDirectory(Path images, Path work) {
    * @throws CriuFormatException when a file is corrupt
    */
   public boolean startInRootCgroups() throws IOException {
-    Path cgroups = images.resolve("cgroup.img");
     OptionalLong set = rootCgroups();
-    if (set.isEmpty() || !Files.exists(cgroups)) {
+    if (set.isEmpty() || hasCgroupNamespace()) {
       return false;
-    }
-    for (Message entry : ImageFile.read(cgroups, ImageType.CGROUP)) {
-      for (Message candidate : entry.messages(CGROUP_SETS)) {
-        for (Message member : candidate.messages(CGROUP_SET_MEMBERS)) {
-          if (member.number(CGROUP_NAMESPACE_PREFIX).isPresent()) {
-            return false;
-          }
-        }
-      }
     }
     Inventory.rewrite(images.resolve("inventory.img"), set.getAsLong());
     return true;
   }
 
+  /** Also without the file that would tell. */
+  private boolean hasCgroupNamespace() throws IOException {
+    Path cgroups = images.resolve("cgroup.img");
+    if (!Files.exists(cgroups)) {
+      return true;
+    }
+    for (Message entry : ImageFile.read(cgroups, ImageType.CGROUP)) {
+      for (Message set : entry.messages(CGROUP_SETS)) {
+        if (first(set, CGROUP_SET_MEMBERS, CGROUP_NAMESPACE_PREFIX).isPresent()) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
   /** The set of control groups that the root process is in; the newer field comes first. */
   private OptionalLong rootCgroups() throws IOException {
-    List<Message> core =
-        ImageFile.read(images.resolve("core-%d.img".formatted(rootPid())), ImageType.CORE);
-    for (Message entry : core) {
-      for (CgroupField place :
-          List.of(new CgroupField(THREAD_CORE, 16), new CgroupField(TASK_CORE, 9))) {
-        for (Message part : entry.messages(place.part())) {
-          OptionalLong set = part.number(place.field());
-          if (set.isPresent()) {
-            return set;
-          }
-        }
+    Path core = images.resolve("core-%d.img".formatted(rootPid()));
+    for (Message entry : ImageFile.read(core, ImageType.CORE)) {
+      OptionalLong newer = first(entry, THREAD_CORE, THREAD_CORE_CGROUPS);
+      OptionalLong set = newer.isPresent() ? newer : first(entry, TASK_CORE, TASK_CORE_CGROUPS);
+      if (set.isPresent()) {
+        return set;
       }
     }
     return OptionalLong.empty();
   }
 
-  private record CgroupField(int part, int field) {}
+  /** The first value of a field in the messages of another one. */
+  private static OptionalLong first(Message entry, int messages, int field)
+      throws CriuFormatException {
+    for (Message message : entry.messages(messages)) {
+      OptionalLong value = message.number(field);
+      if (value.isPresent()) {
+        return value;
+      }
+    }
+    return OptionalLong.empty();
+  }
 
   /**
    * The process tree, root first, parents before children.

@@ -27,7 +27,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -461,16 +460,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   /** The engine is back in a moment. Until then the journal stays open, for a later start. */
   private void cleanUpInTheEnd(Arrival arrival, MigrationException reason) {
-    boolean left = true;
-    while (left) {
-      LockSupport.parkNanos(CLEAN_UP_PAUSE.toNanos());
-      try {
-        arrival.abandon();
-        left = false;
-      } catch (RuntimeException e) {
-        log.debug("Migration {} cannot clean up yet", id, e);
-      }
-    }
+    Retry.untilDone(CLEAN_UP_PAUSE, "clean up migration " + id, arrival::abandon);
     endAborted(reason);
   }
 

@@ -40,7 +40,6 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -552,38 +551,13 @@ final class SourceMigration {
     }
   }
 
-  /** An engine that has just died is back in a moment. */
   private void patiently(Runnable deed) {
-    long deadline = System.nanoTime() + ENGINE_LIMIT.toNanos();
-    while (!attempt(deed, System.nanoTime() > deadline)) {
-      LockSupport.parkNanos(ENGINE_PAUSE.toNanos());
-    }
-  }
-
-  private boolean attempt(Runnable deed, boolean last) {
-    try {
-      deed.run();
-      return true;
-    } catch (RuntimeException e) {
-      if (last) {
-        throw e;
-      }
-      log.info("{} resists: {}", service.id(), e.getMessage());
-      return false;
-    }
+    Retry.within(ENGINE_LIMIT, ENGINE_PAUSE, "thaw or remove " + service.id(), deed);
   }
 
   private void thawInTheEnd() {
-    while (true) {
-      LockSupport.parkNanos(ENGINE_LIMIT.toNanos());
-      try {
-        service.thaw();
-        log.warn("Migration {}: {} is thawed at last", id, service.id());
-        return;
-      } catch (RuntimeException e) {
-        log.debug("Cannot thaw {} yet", service.id(), e);
-      }
-    }
+    Retry.untilDone(ENGINE_LIMIT, "thaw " + service.id(), service::thaw);
+    log.warn("Migration {}: {} is thawed at last", id, service.id());
   }
 
   private static Outcome outcome(MigrationException cause) {

@@ -159,12 +159,9 @@ final class CriuDump implements AutoCloseable {
       go.write('\n');
       await(DUMPED);
       ending = Optional.of(Thread.ofVirtual().name("dump-end-" + runc.pid()).start(this::end));
-    } catch (IOException | InterruptedException e) {
+    } catch (IOException | InterruptedException | MigrationException e) {
       closeFifos();
       throw failure(e);
-    } catch (MigrationException e) {
-      closeFifos();
-      throw e;
     }
   }
 

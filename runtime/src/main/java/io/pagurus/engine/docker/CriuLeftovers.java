@@ -156,16 +156,16 @@ final class CriuLeftovers {
     try (Stream<String> mounts = Files.lines(Path.of("/proc/self/mountinfo"))) {
       List<String> yards = mounts.flatMap(CriuLeftovers::yard).toList();
       for (String yard : yards) {
-        Tool.run(END_LIMIT, List.of("umount", "--lazy", yard));
+        Mount.detach(Path.of(yard));
       }
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot unmount what a restore left", e);
     }
   }
 
-  /** The mount point in a line of mountinfo, see proc_pid_mountinfo(5), if it is a yard itself. */
+  /** The mount point in a line of mountinfo, if it is a yard itself. */
   static Stream<String> yard(String line) {
-    return Stream.of(line.split(" ", -1)[4])
+    return Stream.of(Mount.parse(line).point())
         .filter(point -> point.matches(".*/\\.criu\\.cgyard\\.[^/]*"));
   }
 }

@@ -153,7 +153,7 @@ final class StagedTmpfs implements AutoCloseable {
         directory,
         point -> {
           try {
-            Tool.run(LIMIT, List.of("umount", "--lazy", point.toString()));
+            Mount.detach(point);
           } catch (IOException e) {
             log.warn("Cannot unmount {}: {}", point, e.getMessage());
           }

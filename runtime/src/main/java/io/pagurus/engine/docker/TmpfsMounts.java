@@ -20,39 +20,6 @@ import java.util.Set;
 final class TmpfsMounts {
   private TmpfsMounts() {}
 
-  /** One line of {@code /proc/PID/mountinfo}, proc_pid_mountinfo(5). */
-  private record Mount(
-      String id,
-      String parent,
-      String device,
-      String root,
-      String point,
-      String options,
-      String type) {
-
-    static Mount parse(String line) {
-      String[] fields = line.split(" ", -1);
-      String type = line.substring(line.indexOf(" - ") + 3).split(" ", -1)[0];
-      return new Mount(fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], type);
-    }
-
-    boolean isWritableTmpfs() {
-      return type.equals("tmpfs")
-          && root.equals("/")
-          && (options + ",").startsWith("rw,")
-          // An escaped character; proc(5).
-          && point.indexOf('\\') < 0;
-    }
-
-    /** makedev(3), as st_dev has it. */
-    long number() {
-      int colon = device.indexOf(':');
-      long major = Long.parseLong(device, 0, colon, 10);
-      long minor = Long.parseLong(device, colon + 1, device.length(), 10);
-      return (minor & 0xff) | major << 8 | (minor & ~0xffL) << 12;
-    }
-  }
-
   /**
    * @param pid of the container's first process, as seen here
    */
