@@ -26,6 +26,7 @@ import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 @ExtendWith(BetweenTwo.Start.class)
 abstract class BetweenTwo {
   static final Duration SOON = Duration.ofSeconds(20);
+  private static final int LOOKS = 3;
   static final String SERVICES = "pagurus-e2e/services:1";
 
   static OuterContainer a;
@@ -174,6 +175,26 @@ abstract class BetweenTwo {
             : "for chain in INPUT OUTPUT; do for side in dport sport; do"
                 + " iptables %s $chain -p tcp --$side 7070 -j DROP; done; done";
     b.exec("sh", "-e", "-c", rules.formatted(change)).ok();
+  }
+
+  /**
+   * Moves a service that looks at itself all the time to B and back to A, once it has looked a few
+   * times, and lets it look again after each move.
+   *
+   * @return the reports of both moves
+   */
+  static List<JsonNode> thereAndBack(String service, String strategy) {
+    // It fills its memory first.
+    await().atMost(Duration.ofMinutes(1)).until(() -> a.log(service).size() >= LOOKS);
+    return List.of(moveAndLook(a, service, b, strategy), moveAndLook(b, service, a, strategy));
+  }
+
+  private static JsonNode moveAndLook(
+      OuterContainer from, String service, OuterContainer to, String strategy) {
+    JsonNode report = from.migrate(service, to, "--strategy", strategy);
+    assertCompleted(report);
+    awaitLog(to, service, to.log(service).size() + LOOKS);
+    return report;
   }
 
   static void assertCompleted(JsonNode report) {
