@@ -2,6 +2,9 @@ package io.pagurus.app;
 
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.trust.ApiTokens;
+import io.pagurus.trust.Identity;
+import io.pagurus.trust.TlsFiles;
 import java.io.IOException;
 import java.net.Inet4Address;
 import java.net.InetAddress;
@@ -27,7 +30,8 @@ import java.util.regex.Pattern;
  * @param runDirectory sockets and marks; a tmpfs
  * @param stagingDirectory what arrives is staged here; a tmpfs
  * @param advertised addresses for tickets, host:port; empty: this outer container's own
- * @param apiToken what network clients of the API must show
+ * @param apiTokens of which network clients of the API must show one
+ * @param tlsFiles by which an authority connects runtimes; may be missing
  * @param composeFile services declared by the operator; may be missing
  * @param imageDirectory image archives to load at start; may be missing
  * @param policyFile what services may arrive; may be missing
@@ -44,7 +48,8 @@ public record Configuration(
     Path runDirectory,
     Path stagingDirectory,
     List<String> advertised,
-    Optional<String> apiToken,
+    ApiTokens apiTokens,
+    TlsFiles tlsFiles,
     Path composeFile,
     Path imageDirectory,
     Path policyFile,
@@ -70,7 +75,11 @@ public record Configuration(
         path(environment, "PAGURUS_RUN_DIR", "/run/pagurus"),
         path(environment, "PAGURUS_STAGING_DIR", "/dev/shm/pagurus"),
         words(environment, "PAGURUS_ADVERTISE"),
-        text(environment, "PAGURUS_API_TOKEN_FILE").map(Configuration::token),
+        apiTokens(environment),
+        new TlsFiles(
+            path(environment, "PAGURUS_TLS_CA", "/etc/pagurus/tls/ca.pem"),
+            path(environment, "PAGURUS_TLS_CERT", "/etc/pagurus/tls/cert.pem"),
+            path(environment, "PAGURUS_TLS_KEY", "/etc/pagurus/tls/key.pem")),
         path(environment, "PAGURUS_COMPOSE_FILE", "/etc/pagurus/compose.yaml"),
         path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"),
         path(environment, "PAGURUS_POLICY_FILE", "/etc/pagurus/policy.yaml"),
@@ -138,20 +147,24 @@ public record Configuration(
     };
   }
 
-  private static String token(String file) {
-    try {
-      String token = Files.readString(Path.of(file)).strip();
-      if (token.length() < 16) {
-        throw new MigrationException(
-            FailureCode.USAGE,
-            "The API token in %s (PAGURUS_API_TOKEN_FILE) has fewer than 16 characters."
-                .formatted(file));
-      }
-      return token;
-    } catch (IOException e) {
-      throw new MigrationException(
-          FailureCode.USAGE, "PAGURUS_API_TOKEN_FILE: %s cannot be read.".formatted(file), e);
+  private static ApiTokens apiTokens(Map<String, String> environment) {
+    ApiTokens tokens = ApiTokens.none();
+    Optional<String> admin = text(environment, "PAGURUS_API_TOKEN_FILE");
+    if (admin.isPresent()) {
+      tokens = tokens.withAdmin(Path.of(admin.get()));
     }
+    Optional<String> file = text(environment, "PAGURUS_API_TOKENS_FILE");
+    return file.isPresent() ? tokens.withFile(Path.of(file.get())) : tokens;
+  }
+
+  /**
+   * Loads the keys of this runtime, or makes its own.
+   *
+   * @throws MigrationException USAGE when those of an authority are configured and cannot be used
+   */
+  public Identity identity() {
+    Identity own = Identity.loadOrCreate(stateDirectory);
+    return tlsFiles.exist() ? own.with(tlsFiles) : own;
   }
 
   private static String hostName() {
@@ -200,7 +213,7 @@ public record Configuration(
         : "[%s]:%d".formatted(host.replaceFirst("%.*", ""), port);
   }
 
-  /** Without the token. */
+  /** Without the tokens. */
   @Override
   public String toString() {
     return "Configuration[name=%s, port=%d, standby=%s, state=%s, run=%s, staging=%s]"

@@ -69,10 +69,9 @@ final class Serve implements Callable<Integer> {
     privateDirectory(configuration.runDirectory());
     // The engine takes longest to start; everything else does so meanwhile.
     try (var engine = EngineSupervisor.start(EngineConfiguration.standard())) {
-      Identity identity = Identity.loadOrCreate(configuration.stateDirectory());
+      Identity identity = configuration.identity();
       var tickets =
-          new TicketOffice(
-              configuration.stateDirectory(), identity.fingerprint(), InstantSource.system());
+          new TicketOffice(configuration.stateDirectory(), identity, InstantSource.system());
       var events = new Events();
       var declared =
           new DeclaredServices(
@@ -93,7 +92,7 @@ final class Serve implements Callable<Integer> {
       var migrations =
           new MigrationService(
               configuration.name(),
-              identity.fingerprint(),
+              identity,
               inner,
               tickets,
               new Journal(configuration.stateDirectory().resolve("journal")),
@@ -111,13 +110,14 @@ final class Serve implements Callable<Integer> {
           var api =
               new HttpApi(
                   configuration.runDirectory(),
-                  configuration.apiToken(),
+                  configuration.apiTokens(),
                   new Backend(
                       configuration.name(),
                       Build.current(),
                       migrations,
                       events,
                       tickets,
+                      identity::clientFingerprint,
                       () -> configuration.addresses(listener.port()),
                       readiness))) {
         api.start();

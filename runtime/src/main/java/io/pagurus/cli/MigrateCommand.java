@@ -37,7 +37,7 @@ final class MigrateCommand extends ApiCommand {
       required = true,
       paramLabel = "TICKET|@FILE|-",
       description =
-          "The destination's ticket, from `pagurus ticket` there. It is a secret and `ps` shows arguments: @FILE reads it from a file, - from stdin.")
+          "The destination's ticket, from `pagurus ticket` there, or HOST:PORT where an authority vouches for both sides. A ticket is a secret and `ps` shows arguments: @FILE reads it from a file, - from stdin.")
   private String to = "";
 
   @Option(

@@ -32,6 +32,13 @@ final class TicketCommand extends ApiCommand {
   private Optional<String> service = Optional.empty();
 
   @Option(
+      names = "--source",
+      paramLabel = "SOURCE",
+      description =
+          "The only source it is for: the fingerprint that `pagurus version` prints there, or a name in the certificate that an authority gave it (default: any).")
+  private Optional<String> source = Optional.empty();
+
+  @Option(
       names = "--address",
       paramLabel = "HOST:PORT",
       description =
@@ -47,6 +54,7 @@ final class TicketCommand extends ApiCommand {
     Map<String, Node> request = new LinkedHashMap<>();
     request.put("valid_for_ms", Node.of(validFor.toMillis()));
     service.ifPresent(name -> request.put("service", Node.of(name)));
+    source.ifPresent(name -> request.put("source", Node.of(name)));
     request.put("addresses", Node.of(addresses.stream().map(Node::of).toList()));
     return Node.parse(api.post("/v1/tickets", Node.of(request)));
   }
@@ -54,7 +62,8 @@ final class TicketCommand extends ApiCommand {
   @Override
   void print(Node ticket, PrintWriter out) {
     out.printf(
-        "Lets one runtime migrate %s to here, until %s, over %s.%n",
+        "Lets %s migrate %s to here, until %s, over %s.%n",
+        ticket.has("source") ? "the source " + ticket.text("source") : "one runtime",
         ticket.has("service") ? "the service " + ticket.text("service") : "one service",
         ticket.text("expires_at"),
         ticket.get("addresses").items().stream().map(Node::text).collect(Collectors.joining(", ")));

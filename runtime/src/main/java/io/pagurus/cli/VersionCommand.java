@@ -31,7 +31,9 @@ final class VersionCommand extends ApiCommand {
     Node runtime = versions.get("runtime");
     out.println(
         versions.has("runtime")
-            ? "runtime %s on %s".formatted(runtime.text("version"), runtime.text("name"))
+            ? "runtime %s on %s, certificate %s"
+                .formatted(
+                    runtime.text("version"), runtime.text("name"), runtime.text("fingerprint"))
             : "no runtime answers here");
   }
 

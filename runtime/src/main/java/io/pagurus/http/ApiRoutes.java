@@ -1,5 +1,10 @@
 package io.pagurus.http;
 
+import static io.pagurus.trust.Role.ADMIN;
+import static io.pagurus.trust.Role.MIGRATE;
+import static io.pagurus.trust.Role.READ;
+import static io.pagurus.trust.Role.RECEIVE;
+
 import io.helidon.http.HeaderNames;
 import io.helidon.http.Method;
 import io.helidon.http.Status;
@@ -11,6 +16,7 @@ import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.trust.Role;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
 import java.io.InputStream;
@@ -20,6 +26,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** The REST API under {@code /v1}, as {@code openapi.json} describes it. */
 final class ApiRoutes {
@@ -38,25 +45,33 @@ final class ApiRoutes {
     this.events = new EventStream(backend);
   }
 
-  /** One operation. */
-  record Route(Method method, String path, Handler handler) {}
+  /**
+   * One operation.
+   *
+   * @param roles of which a network client must have one; ADMIN always does. Empty: everybody may
+   */
+  record Route(Method method, String path, Set<Role> roles, Handler handler) {}
 
-  /** All operations; a table, so that a test can compare it with the OpenAPI document. */
+  /**
+   * All operations and whom they are for: a table, so that tests can walk it and compare it with
+   * the OpenAPI document.
+   */
   List<Route> routes() {
     return List.of(
-        new Route(Method.GET, "/v1/services", this::services),
-        new Route(Method.GET, "/v1/services/{name}/logs", this::log),
-        new Route(Method.POST, "/v1/migrations", this::begin),
-        new Route(Method.GET, "/v1/migrations", this::migrations),
-        new Route(Method.GET, "/v1/migrations/{id}", this::migration),
-        new Route(Method.DELETE, "/v1/migrations/{id}", this::cancel),
-        new Route(Method.POST, "/v1/migrations/{id}/resolution", this::resolve),
-        new Route(Method.GET, "/v1/migrations/{id}/events", this::eventsOfOne),
-        new Route(Method.GET, "/v1/events", this::eventsOfAll),
-        new Route(Method.GET, "/v1/capabilities", this::capabilities),
-        new Route(Method.POST, "/v1/tickets", this::ticket),
-        new Route(Method.GET, "/v1/version", this::version),
-        new Route(Method.GET, "/v1/openapi.json", this::openapi));
+        new Route(Method.GET, "/v1/services", Set.of(READ), this::services),
+        new Route(Method.GET, "/v1/services/{name}/logs", Set.of(READ), this::log),
+        new Route(Method.POST, "/v1/migrations", Set.of(MIGRATE), this::begin),
+        new Route(Method.GET, "/v1/migrations", Set.of(READ), this::migrations),
+        new Route(Method.GET, "/v1/migrations/{id}", Set.of(READ, MIGRATE), this::migration),
+        new Route(Method.DELETE, "/v1/migrations/{id}", Set.of(MIGRATE), this::cancel),
+        new Route(Method.POST, "/v1/migrations/{id}/resolution", Set.of(ADMIN), this::resolve),
+        new Route(
+            Method.GET, "/v1/migrations/{id}/events", Set.of(READ, MIGRATE), this::eventsOfOne),
+        new Route(Method.GET, "/v1/events", Set.of(READ), this::eventsOfAll),
+        new Route(Method.GET, "/v1/capabilities", Set.of(READ), this::capabilities),
+        new Route(Method.POST, "/v1/tickets", Set.of(RECEIVE), this::ticket),
+        new Route(Method.GET, "/v1/version", Set.of(READ, MIGRATE, RECEIVE), this::version),
+        new Route(Method.GET, "/v1/openapi.json", Set.of(READ, MIGRATE, RECEIVE), this::openapi));
   }
 
   private void services(ServerRequest request, ServerResponse response) {
@@ -121,10 +136,14 @@ final class ApiRoutes {
 
   /** What {@code POST /v1/tickets} takes; every field may be missing. */
   record TicketRequest(
-      Optional<Long> validForMs, Optional<String> service, List<String> addresses) {
+      Optional<Long> validForMs,
+      Optional<String> service,
+      Optional<String> source,
+      List<String> addresses) {
     TicketRequest {
       validForMs = validForMs == null ? Optional.empty() : validForMs;
       service = service == null ? Optional.empty() : service;
+      source = source == null ? Optional.empty() : source;
       addresses = addresses == null ? List.of() : List.copyOf(addresses);
     }
   }
@@ -136,15 +155,17 @@ final class ApiRoutes {
       Instant expiresAt,
       List<String> addresses,
       String fingerprint,
-      Optional<String> service) {
-    static TicketResponse of(Ticket ticket) {
+      Optional<String> service,
+      Optional<String> source) {
+    static TicketResponse of(Ticket ticket, Optional<String> source) {
       return new TicketResponse(
           ticket.text(),
           ticket.id(),
           ticket.expiresAt(),
           ticket.addresses(),
           ticket.fingerprint(),
-          ticket.service());
+          ticket.service(),
+          source);
     }
   }
 
@@ -156,9 +177,10 @@ final class ApiRoutes {
             .issue(
                 wanted.validForMs().map(Duration::ofMillis).orElse(DEFAULT_VALIDITY),
                 wanted.service(),
+                wanted.source(),
                 wanted.addresses().isEmpty() ? backend.addresses().get() : wanted.addresses());
     response.status(Status.CREATED_201);
-    send(response, TicketResponse.of(ticket));
+    send(response, TicketResponse.of(ticket, wanted.source()));
   }
 
   private void version(ServerRequest request, ServerResponse response) {
@@ -168,6 +190,7 @@ final class ApiRoutes {
             "name", backend.name(),
             "version", backend.build().version(),
             "java", backend.build().java(),
+            "fingerprint", backend.fingerprint().get(),
             "pid", ProcessHandle.current().pid()));
   }
 

@@ -10,6 +10,7 @@ import java.util.function.Supplier;
  * Everything that the API asks.
  *
  * @param name of the outer container
+ * @param fingerprint of the certificate that this runtime shows as a source
  * @param addresses where peers reach this runtime, host:port, for tickets that name none
  */
 public record Backend(
@@ -18,5 +19,6 @@ public record Backend(
     Migrations migrations,
     Events events,
     TicketOffice tickets,
+    Supplier<String> fingerprint,
     Supplier<List<String>> addresses,
     Readiness readiness) {}

@@ -1,7 +1,12 @@
 package io.pagurus.http;
 
+import static io.pagurus.trust.Role.MIGRATE;
+import static io.pagurus.trust.Role.READ;
+import static io.pagurus.trust.Role.RECEIVE;
+
 import io.helidon.http.HeaderNames;
 import io.helidon.http.HeaderValues;
+import io.helidon.http.Method;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.WebServer;
 import io.helidon.webserver.http.FilterChain;
@@ -10,28 +15,32 @@ import io.helidon.webserver.http.RoutingRequest;
 import io.helidon.webserver.http.RoutingResponse;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import io.pagurus.http.ApiRoutes.Route;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.trust.ApiTokens;
+import io.pagurus.trust.Role;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.MessageDigest;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The HTTP API on two Unix sockets: {@code api.sock} answers everything to whoever may open it;
  * {@code network.sock} is what {@link NetworkListener} relays to, and answers only {@code /healthz}
- * without the API token.
+ * without an API token of the right role. There each connection begins with the line of the PROXY
+ * protocol, version 1, that tells the client's address.
  */
 public final class HttpApi implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(HttpApi.class);
@@ -46,19 +55,18 @@ public final class HttpApi implements AutoCloseable {
   private final Path local;
   private final Path network;
   private final Backend backend;
-  private final Optional<String> token;
   private final Metrics metrics;
   private final WebServer server;
 
   /**
    * @param runDirectory where the sockets are created; mode 0700, for the sockets' own mode is set
    *     only after they exist
-   * @param token that network clients must show; empty: they get nothing but {@code /healthz}
+   * @param tokens of which network clients must show one; none: they get nothing but {@code
+   *     /healthz}
    */
-  public HttpApi(Path runDirectory, Optional<String> token, Backend backend) {
+  public HttpApi(Path runDirectory, ApiTokens tokens, Backend backend) {
     this.local = runDirectory.resolve("api.sock");
     this.network = runDirectory.resolve("network.sock");
-    this.token = token;
     this.backend = backend;
     this.metrics = new Metrics(backend);
     this.server =
@@ -66,7 +74,7 @@ public final class HttpApi implements AutoCloseable {
             .shutdownHook(false)
             .shutdownGracePeriod(GRACE)
             .bindAddress(UnixDomainSocketAddress.of(local))
-            .routing(routing(false))
+            .routing(routing(Access.unlimited()))
             .putSocket(
                 NETWORK,
                 socket ->
@@ -75,7 +83,8 @@ public final class HttpApi implements AutoCloseable {
                         .idleConnectionTimeout(IDLE)
                         .idleConnectionPeriod(IDLE)
                         .bindAddress(UnixDomainSocketAddress.of(network))
-                        .routing(routing(true)))
+                        .enableProxyProtocol(true)
+                        .routing(routing(Access.byToken(tokens))))
             .build();
   }
 
@@ -123,37 +132,29 @@ public final class HttpApi implements AutoCloseable {
     }
   }
 
-  private HttpRouting.Builder routing(boolean guarded) {
+  /** Every operation that is served, on either socket. */
+  List<Route> routes() {
+    List<Route> routes = new ArrayList<>();
+    routes.add(new Route(Method.GET, "/healthz", Set.of(), HttpApi::healthy));
+    routes.add(new Route(Method.GET, "/readyz", Set.of(READ, MIGRATE, RECEIVE), this::ready));
+    routes.add(new Route(Method.GET, "/metrics", Set.of(READ), this::measure));
+    routes.addAll(new ApiRoutes(backend).routes());
+    return routes;
+  }
+
+  private HttpRouting.Builder routing(Access access) {
     HttpRouting.Builder routing = HttpRouting.builder().addFilter(HttpApi::closeWhenAsked);
-    if (guarded) {
-      routing.addFilter(
-          (chain, request, response) -> {
-            if (request.path().path().equals("/healthz") || hasToken(request)) {
-              chain.proceed();
-            } else {
-              new ApiError(
-                      FailureCode.UNAUTHORIZED,
-                      "This needs credentials: the header `Authorization: Bearer TOKEN` with the token that PAGURUS_API_TOKEN_FILE configures, or the socket inside the outer container.")
-                  .send(response);
-            }
-          });
-    }
-    routing
-        .get("/healthz", (request, response) -> text(response, "ok"))
-        .get("/readyz", this::ready)
-        .get(
-            "/metrics",
-            (request, response) ->
-                response
-                    .header(HeaderNames.CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
-                    .send(metrics.scrape()));
-    List<ApiRoutes.Route> routes = new ApiRoutes(backend).routes();
-    routes.forEach(route -> routing.route(route.method(), route.path(), route.handler()));
+    List<Route> routes = routes();
+    routes.forEach(
+        route ->
+            routing.route(route.method(), route.path(), access.to(route.roles(), route.handler())));
+    // Who may do nothing here must not learn what there is.
+    Set<Role> anyRole = EnumSet.allOf(Role.class);
     routes.stream()
-        .map(ApiRoutes.Route::path)
+        .map(Route::path)
         .distinct()
-        .forEach(path -> routing.any(path, HttpApi::wrongMethod));
-    routing.any(HttpApi::unknownPath);
+        .forEach(path -> routing.any(path, access.to(anyRole, HttpApi::wrongMethod)));
+    routing.any(access.to(anyRole, HttpApi::unknownPath));
     routing.error(
         MigrationException.class,
         (request, response, failure) -> ApiError.of(failure).send(response));
@@ -182,21 +183,20 @@ public final class HttpApi implements AutoCloseable {
   private static void closeWhenAsked(
       FilterChain chain, RoutingRequest request, RoutingResponse response) {
     chain.proceed();
-    if (request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)) {
+    if (request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)
+        || response.headers().contains(HeaderValues.CONNECTION_CLOSE)) {
       throw new CloseConnectionException("As the client asked");
     }
   }
 
-  private boolean hasToken(ServerRequest request) {
-    String authorization = request.headers().first(HeaderNames.AUTHORIZATION).orElse("");
-    return token
-        .map(expected -> "Bearer " + expected)
-        .filter(expected -> MessageDigest.isEqual(utf8(expected), utf8(authorization)))
-        .isPresent();
+  private static void healthy(ServerRequest request, ServerResponse response) {
+    response.header(HeaderNames.CONTENT_TYPE, "text/plain").send("ok\n");
   }
 
-  private static byte[] utf8(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
+  private void measure(ServerRequest request, ServerResponse response) {
+    response
+        .header(HeaderNames.CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
+        .send(metrics.scrape());
   }
 
   private void ready(ServerRequest request, ServerResponse response) {
@@ -220,10 +220,6 @@ public final class HttpApi implements AutoCloseable {
             FailureCode.NOT_FOUND,
             "There is no %s; see /v1/openapi.json.".formatted(request.path().path()))
         .send(response);
-  }
-
-  private static void text(ServerResponse response, String text) {
-    response.header(HeaderNames.CONTENT_TYPE, "text/plain").send(text + "\n");
   }
 
   @Override

@@ -4,10 +4,13 @@ import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.PeerEndpoint;
 import io.pagurus.trust.Identity;
+import io.pagurus.trust.Places;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.PushbackInputStream;
+import java.io.SequenceInputStream;
+import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -16,6 +19,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
@@ -24,7 +28,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
@@ -37,8 +40,9 @@ import org.slf4j.LoggerFactory;
  * PeerEndpoint#MAGIC} is a peer, anything else is taken for HTTP and relayed to {@link HttpApi},
  * which closes the connection when it is not.
  *
- * <p>Until HTTP is recognised, or a peer has proved itself, a connection is a stranger's: their
- * number is limited, and so is their time. Afterwards no time-out cuts it.
+ * <p>Until a whole request head has come, or a peer has proved itself, a connection is a
+ * stranger's: their number is limited, in all and for each address, and so is their time.
+ * Afterwards no time-out cuts it.
  */
 public final class NetworkListener implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NetworkListener.class);
@@ -54,6 +58,12 @@ public final class NetworkListener implements AutoCloseable {
   /** HTTP connections at once; apart, so that a flood of them does not keep peers out. */
   private static final int MAX_RELAYS = 64;
 
+  /** Of either for one address: nobody alone takes all places. */
+  private static final int SHARE = 4;
+
+  /** Of a request up to its empty line; Helidon takes 16 KiB of headers. */
+  private static final int MAX_HEAD_BYTES = 24 << 10;
+
   /** After a failed accept, which is mostly one of too many open files. */
   private static final Duration PAUSE = Duration.ofMillis(100);
 
@@ -62,8 +72,8 @@ public final class NetworkListener implements AutoCloseable {
   private final PeerEndpoint peers;
   private final Path httpSocket;
   private final Duration greetingLimit;
-  private final Semaphore strangers = new Semaphore(MAX_STRANGERS);
-  private final Semaphore relays = new Semaphore(MAX_RELAYS);
+  private final Places strangers = new Places(MAX_STRANGERS, MAX_STRANGERS / SHARE);
+  private final Places relays = new Places(MAX_RELAYS, MAX_RELAYS / SHARE);
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private final ScheduledExecutorService clock =
       Executors.newSingleThreadScheduledExecutor(
@@ -120,7 +130,7 @@ public final class NetworkListener implements AutoCloseable {
     while (!server.isClosed()) {
       try {
         Socket socket = server.accept();
-        if (strangers.tryAcquire()) {
+        if (strangers.take(host(socket))) {
           open.add(socket);
           Thread.ofVirtual()
               .name("connection " + socket.getRemoteSocketAddress())
@@ -155,32 +165,70 @@ public final class NetworkListener implements AutoCloseable {
   private void greetAndServe(Socket socket, String remote) throws IOException {
     var stranger = new Stranger(socket, remote);
     try (SSLSocket secure = identity.secure(socket)) {
-      var in = new PushbackInputStream(secure.getInputStream(), Integer.BYTES);
-      byte[] greeting = in.readNBytes(Integer.BYTES);
-      in.unread(greeting);
+      byte[] greeting = secure.getInputStream().readNBytes(MAGIC.length);
       if (Arrays.equals(greeting, MAGIC)) {
-        peers.serve(in, secure.getOutputStream(), remote, stranger::admit);
-      } else if (relays.tryAcquire()) {
-        stranger.admit();
-        try {
-          relay(in, secure);
-        } finally {
-          relays.release();
-        }
+        peers.serve(
+            after(greeting, secure),
+            secure.getOutputStream(),
+            identity.caller(secure, remote),
+            stranger::admit);
       } else {
-        LOG.warn("Refused HTTP of {}: too many connections at once", remote);
+        // Who trickles a request is a stranger for all of it.
+        byte[] head = readHead(greeting, secure.getInputStream());
+        String host = host(socket);
+        if (relays.take(host)) {
+          stranger.admit();
+          try {
+            relay(after(head, secure), secure, socket);
+          } finally {
+            relays.leave(host);
+          }
+        } else {
+          LOG.warn("Refused HTTP of {}: too many connections at once", remote);
+        }
       }
     } finally {
       stranger.admit();
     }
   }
 
+  /** The stream from its beginning. */
+  private static InputStream after(byte[] read, SSLSocket socket) throws IOException {
+    return new SequenceInputStream(new ByteArrayInputStream(read), socket.getInputStream());
+  }
+
+  /** Up to and with an empty line, or as much as there is. */
+  private static byte[] readHead(byte[] greeting, InputStream in) throws IOException {
+    byte[] head = Arrays.copyOf(greeting, MAX_HEAD_BYTES);
+    int length = greeting.length;
+    int part = greeting.length == MAGIC.length ? 0 : -1;
+    while (part >= 0 && length < head.length && !hasEmptyLine(head, length, part)) {
+      part = in.read(head, length, head.length - length);
+      length += Math.max(part, 0);
+    }
+    return Arrays.copyOf(head, length);
+  }
+
+  private static boolean hasEmptyLine(byte[] head, int length, int last) {
+    for (int at = Math.max(0, length - last - 3); at + 4 <= length; at++) {
+      if (head[at] == '\r'
+          && head[at + 1] == '\n'
+          && head[at + 2] == '\r'
+          && head[at + 3] == '\n') {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** A connection that has not said yet who it is; it holds one of the places for strangers. */
   private final class Stranger {
     private final ScheduledFuture<?> limit;
     private final AtomicBoolean admitted = new AtomicBoolean();
+    private final String host;
 
     Stranger(Socket socket, String remote) {
+      host = host(socket);
       limit =
           clock.schedule(
               () -> {
@@ -194,14 +242,15 @@ public final class NetworkListener implements AutoCloseable {
     void admit() {
       if (admitted.compareAndSet(false, true)) {
         limit.cancel(false);
-        strangers.release();
+        strangers.leave(host);
       }
     }
   }
 
   /** Copies both ways until one side ends. */
-  private void relay(InputStream in, SSLSocket client) throws IOException {
+  private void relay(InputStream in, SSLSocket client, Socket plain) throws IOException {
     try (var http = SocketChannel.open(UnixDomainSocketAddress.of(httpSocket))) {
+      Channels.newOutputStream(http).write(proxyLine(plain));
       Thread forth =
           Thread.ofVirtual()
               .name(Thread.currentThread().getName() + " forth")
@@ -219,6 +268,25 @@ public final class NetworkListener implements AutoCloseable {
     } catch (IOException e) {
       // The other direction ends with the same socket and says so.
     }
+  }
+
+  /** Who asks (PROXY protocol, version 1, section 2.1): the Unix socket does not tell. */
+  private static byte[] proxyLine(Socket socket) {
+    InetAddress remote = socket.getInetAddress();
+    return "PROXY %s %s %s %d %d\r\n"
+        .formatted(
+            remote instanceof Inet4Address ? "TCP4" : "TCP6",
+            host(socket),
+            remote instanceof Inet4Address ? "0.0.0.0" : "::",
+            socket.getPort(),
+            socket.getLocalPort())
+        .getBytes(StandardCharsets.US_ASCII);
+  }
+
+  /** Without port and zone. */
+  private static String host(Socket socket) {
+    InetAddress remote = socket.getInetAddress();
+    return remote == null ? "" : remote.getHostAddress().replaceFirst("%.*", "");
   }
 
   private static String remoteOf(Socket socket) {

@@ -11,21 +11,26 @@ import io.pagurus.journal.Journal;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.policy.Policy;
+import io.pagurus.protocol.Caller;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.PeerEndpoint;
 import io.pagurus.protocol.Version;
 import io.pagurus.transfer.ArtifactReceiver;
 import io.pagurus.trust.Lockout;
+import io.pagurus.trust.Places;
 import io.pagurus.trust.Proof;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -36,6 +41,22 @@ final class DestinationEndpoint implements PeerEndpoint {
   private static final Logger log = LoggerFactory.getLogger(DestinationEndpoint.class);
   private static final HexFormat HEX = HexFormat.of();
 
+  /** A source has three, and as many again while the dead ones of a cut link are noticed. */
+  private static final int MAX_BULKS_EACH = 16;
+
+  private static final int MAX_BULKS = 256;
+
+  /** A source returns on one connection at a time. */
+  private static final int MAX_RETURNS_EACH = 4;
+
+  private static final int MAX_RETURNS = 128;
+
+  /**
+   * From being let in to the migration's beginning, or to the source's return being heard: the
+   * source only predicts and asks meanwhile.
+   */
+  static final Duration WAITING_LIMIT = Duration.ofMinutes(3);
+
   private final String name;
   private final ContainerEngine engine;
   private final TicketOffice tickets;
@@ -45,6 +66,9 @@ final class DestinationEndpoint implements PeerEndpoint {
   private final Consumer<DestinationMigration> arrivals;
   private final Runnable rest;
   private final Lockout lockout = new Lockout(InstantSource.system());
+  private final Waiting waiting;
+  private final Places bulks = new Places(MAX_BULKS, MAX_BULKS_EACH);
+  private final Places returns = new Places(MAX_RETURNS, MAX_RETURNS_EACH);
   private final Past past;
   private final Map<String, DestinationMigration> open = new ConcurrentHashMap<>();
 
@@ -57,6 +81,20 @@ final class DestinationEndpoint implements PeerEndpoint {
       Events events,
       Consumer<DestinationMigration> arrivals,
       Runnable rest) {
+    this(name, engine, tickets, journal, staging, events, arrivals, rest, WAITING_LIMIT);
+  }
+
+  DestinationEndpoint(
+      String name,
+      ContainerEngine engine,
+      TicketOffice tickets,
+      Journal journal,
+      Path staging,
+      Events events,
+      Consumer<DestinationMigration> arrivals,
+      Runnable rest,
+      Duration waitingLimit) {
+    this.waiting = new Waiting(waitingLimit);
     this.name = name;
     this.engine = engine;
     this.tickets = tickets;
@@ -69,8 +107,9 @@ final class DestinationEndpoint implements PeerEndpoint {
   }
 
   @Override
-  public void serve(InputStream in, OutputStream out, String remote, Runnable admitted)
+  public void serve(InputStream in, OutputStream out, Caller caller, Runnable admitted)
       throws IOException {
+    String remote = caller.address();
     FrameConnection connection = FrameConnection.accepted(in, out);
     try {
       lockout.requireOpen(remote);
@@ -80,7 +119,7 @@ final class DestinationEndpoint implements PeerEndpoint {
         throw new MigrationException(PROTOCOL, "Malformed migration id.");
       }
       switch (hello.role()) {
-        case CONTROL -> serveControl(connection, hello, remote, admitted);
+        case CONTROL -> serveControl(connection, hello, caller, admitted);
         case BULK -> serveBulk(connection, hello, admitted);
         case RETURN -> serveReturn(connection, hello, remote, admitted);
       }
@@ -95,20 +134,69 @@ final class DestinationEndpoint implements PeerEndpoint {
   }
 
   private void serveControl(
-      FrameConnection connection, Message.Hello hello, String remote, Runnable admitted)
+      FrameConnection connection, Message.Hello hello, Caller caller, Runnable admitted)
       throws IOException {
     byte[] nonce = Proof.nonce();
     connection.send(new Message.Challenge(Version.CURRENT, HEX.formatHex(nonce)));
     Message.Prove proof = connection.expect(Message.Prove.class);
     try {
-      tickets.check(
-          hello.ticket(), nonce, bytes(hello.nonce()), bytes(proof.proof()), proof.service());
+      requireCredentials(hello, nonce, proof, caller);
     } catch (MigrationException e) {
-      lockout.failed(remote);
+      lockout.failed(caller.address());
       throw e;
     }
-    requireWelcome(proof.source());
+    requireWelcome(proof.source(), caller);
     admitted.run();
+    // One connection for each: whoever asks again with the same has given up the one before.
+    String credentials =
+        hello.ticket().isEmpty()
+            ? "%s %s".formatted(caller.fingerprint().orElseThrow(), proof.service())
+            : hello.ticket();
+    waiting.begin(credentials, connection);
+    try {
+      serveMigration(connection, hello, proof, caller, () -> use(hello, credentials, connection));
+    } finally {
+      waiting.end(credentials, connection);
+    }
+  }
+
+  /** The ticket is used up; from here on nobody with the same credentials takes the place. */
+  private void use(Message.Hello hello, String credentials, FrameConnection connection) {
+    if (!hello.ticket().isEmpty()) {
+      tickets.consume(hello.ticket());
+    }
+    waiting.end(credentials, connection);
+  }
+
+  private void requireCredentials(
+      Message.Hello hello, byte[] nonce, Message.Prove proof, Caller caller) {
+    if (!hello.ticket().isEmpty()) {
+      tickets.check(
+          hello.ticket(),
+          nonce,
+          bytes(hello.nonce()),
+          bytes(proof.proof()),
+          proof.service(),
+          caller);
+    } else if (!caller.vouchedFor()) {
+      throw new MigrationException(
+          UNAUTHORIZED,
+          "Without a ticket the source needs a certificate of an authority that the destination trusts, and %s."
+              .formatted(
+                  caller
+                      .certificate()
+                      .map(shown -> "its own does not do: " + shown.doubt())
+                      .orElse("it shows none")));
+    }
+  }
+
+  private void serveMigration(
+      FrameConnection connection,
+      Message.Hello hello,
+      Message.Prove proof,
+      Caller caller,
+      Runnable use)
+      throws IOException {
     String token = tickets.tokens().of(hello.migration());
     Progress progress =
         new Progress(
@@ -123,13 +211,13 @@ final class DestinationEndpoint implements PeerEndpoint {
             engine,
             journal,
             Staging.create(staging, hello.migration()),
-            () -> tickets.consume(hello.ticket()),
+            use,
             arrivals,
             progress,
             connection);
     register(migration);
     try {
-      log.info("{} at {} wants to bring {}", proof.source(), remote, proof.service());
+      log.info("{} at {} wants to bring {}", proof.source(), caller, proof.service());
       connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), token));
       migration.serve();
     } finally {
@@ -166,8 +254,21 @@ final class DestinationEndpoint implements PeerEndpoint {
       lockout.failed(remote);
       throw new MigrationException(UNAUTHORIZED, "A wrong token for this migration.");
     }
+    if (!returns.take(hello.migration())) {
+      throw new MigrationException(BUSY, "The source has returned too often at once.");
+    }
     admitted.run();
+    waiting.begin(hello.migration(), connection);
     log.info("The source of migration {} has returned", hello.migration());
+    try {
+      serveReturned(connection, hello);
+    } finally {
+      waiting.end(hello.migration(), connection);
+      returns.leave(hello.migration());
+    }
+  }
+
+  private void serveReturned(FrameConnection connection, Message.Hello hello) {
     while (true) {
       Message message = connection.receive();
       if (message instanceof Message.Query) {
@@ -188,6 +289,8 @@ final class DestinationEndpoint implements PeerEndpoint {
       connection.send(pastStanding(id));
     } else {
       live.returned(connection);
+      // From here on the migration itself notices when its source is silent.
+      waiting.end(id, connection);
     }
   }
 
@@ -197,17 +300,20 @@ final class DestinationEndpoint implements PeerEndpoint {
   }
 
   /** Whether the policy lets this source bring a service, now. */
-  private void requireWelcome(String source) {
-    Policy policy = engine.policy();
-    if (!policy.peers().names().isEmpty() && !policy.peers().names().contains(source)) {
+  private void requireWelcome(String source, Caller caller) {
+    Policy.Peers peers = engine.policy().peers();
+    // Where an authority vouches for names, the one that the source gives to itself is worth
+    // nothing.
+    Set<String> names = caller.vouchedFor() ? caller.names() : Set.of(source);
+    if (!peers.names().isEmpty() && Collections.disjoint(peers.names(), names)) {
       throw new MigrationException(
           FORBIDDEN, "The destination's policy does not name this source (rule peers.names).");
     }
-    if (!policy.peers().fingerprints().isEmpty()) {
-      // Sources show no certificate yet: a rule that cannot be kept lets nobody in.
+    if (!peers.fingerprints().isEmpty()
+        && caller.fingerprint().filter(peers.fingerprints()::contains).isEmpty()) {
       throw new MigrationException(
           FORBIDDEN,
-          "The destination wants a certificate, which sources cannot show yet (rule peers.fingerprints).");
+          "The destination's policy does not name this source's certificate (rule peers.fingerprints). `pagurus version` prints it at the source.");
     }
   }
 
@@ -223,7 +329,18 @@ final class DestinationEndpoint implements PeerEndpoint {
     if (migration == null || !tickets.tokens().matches(hello.migration(), hello.ticket())) {
       throw new MigrationException(UNAUTHORIZED, "No such migration, or a wrong token.");
     }
+    if (!bulks.take(hello.migration())) {
+      throw new MigrationException(BUSY, "This migration has too many bulk connections.");
+    }
     admitted.run();
+    try {
+      receive(connection, migration);
+    } finally {
+      bulks.leave(hello.migration());
+    }
+  }
+
+  private void receive(FrameConnection connection, DestinationMigration migration) {
     connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), ""));
     ArtifactReceiver receiver =
         new ArtifactReceiver(connection, migration, migration.progress()::moved);

@@ -83,6 +83,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   private final Set<FrameConnection> bulk = ConcurrentHashMap.newKeySet();
   private final Intake intake;
+  private final Probes probes = new Probes();
   private State state = new State.Connected();
 
   /** Steps and artifacts under way: none of them may meet what {@link #cleanUp} removes. */
@@ -494,7 +495,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   /** What measures the link comes before anything that counts. */
   private synchronized ArtifactSink probe(Message.ArtifactBegin begin) {
     return switch (state) {
-      case State.Connected _, State.Preparing _, State.Receiving _ -> new ProbeSink();
+      case State.Connected _, State.Preparing _, State.Receiving _ -> probes.next();
       default -> throw unexpected(begin);
     };
   }

@@ -158,7 +158,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
       case VOLUME -> tree(arrival.volume(begin.name()));
       case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), atMost(plan.logBytes(), in)));
       case MEMORY -> begin.name().isEmpty() ? new MemorySink(pages) : segment(begin.name());
-      case PROBE -> new ProbeSink();
+      case PROBE -> throw new IllegalArgumentException("A probe has no place here");
       case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
     };
   }

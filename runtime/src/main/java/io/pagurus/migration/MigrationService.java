@@ -21,6 +21,7 @@ import io.pagurus.model.MigrationStatus.Role;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.ServiceSummary;
 import io.pagurus.protocol.PeerEndpoint;
+import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
@@ -69,13 +70,13 @@ public final class MigrationService implements Migrations {
 
   /**
    * @param name of this outer container in reports
-   * @param fingerprint of this runtime's certificate
+   * @param identity that peers are shown
    * @param staging directory on a tmpfs for what is on its way
    * @param digestBytes most off-heap memory of one migration for digests of what it has sent
    */
   public MigrationService(
       String name,
-      String fingerprint,
+      Identity identity,
       ContainerEngine engine,
       TicketOffice tickets,
       Journal journal,
@@ -88,9 +89,9 @@ public final class MigrationService implements Migrations {
     this.surroundings =
         new Surroundings(
             name,
-            fingerprint,
+            identity,
             engine,
-            new PeerDialer(CONNECT_LIMIT),
+            new PeerDialer(CONNECT_LIMIT, identity),
             journal,
             staging,
             digestBytes,

@@ -16,6 +16,7 @@ import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.Bandwidth;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.Proof;
+import io.pagurus.trust.Target;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -52,7 +53,7 @@ final class Peer implements AutoCloseable {
   private final PeerDialer dialer;
   private final SSLSocket socket;
   private final FrameConnection control;
-  private final Ticket ticket;
+  private final Target target;
   private final String migration;
   private final Message.Welcome welcome;
   private final AtomicInteger artifacts = new AtomicInteger();
@@ -75,37 +76,43 @@ final class Peer implements AutoCloseable {
       PeerDialer dialer,
       SSLSocket socket,
       FrameConnection control,
-      Ticket ticket,
+      Target target,
       String migration,
       Message.Welcome welcome) {
     this.dialer = dialer;
     this.socket = socket;
     this.control = control;
-    this.ticket = ticket;
+    this.target = target;
     this.migration = migration;
     this.welcome = welcome;
   }
 
   /**
-   * Connects, proves the ticket's secret and learns who answers.
+   * Connects, proves the ticket's secret if there is one, and learns who answers.
    *
    * @param source name of this outer container
    * @throws MigrationException PEER_UNREACHABLE, UNAUTHORIZED or INCOMPATIBLE_PEER
    */
   static Peer connect(
-      PeerDialer dialer, Ticket ticket, String migration, String source, String service) {
-    SSLSocket socket = dialer.dial(ticket);
+      PeerDialer dialer, Target target, String migration, String source, String service) {
+    SSLSocket socket = dialer.dial(target.addresses(), target.fingerprint());
     try {
       FrameConnection control = open(socket, GREETING_LIMIT);
       byte[] nonce = Proof.nonce();
+      String ticketId = target.ticket().map(Ticket::id).orElse("");
       control.send(
-          new Hello(Version.CURRENT, Role.CONTROL, migration, ticket.id(), HEX.formatHex(nonce)));
+          new Hello(Version.CURRENT, Role.CONTROL, migration, ticketId, HEX.formatHex(nonce)));
       Message.Challenge challenge = control.expect(Message.Challenge.class);
       Version.agree(challenge.version());
-      byte[] proof = Proof.of(ticket, HEX.parseHex(challenge.nonce()), nonce);
-      control.send(new Message.Prove(source, service, HEX.formatHex(proof)));
+      String proof =
+          target
+              .ticket()
+              .map(ticket -> Proof.of(ticket, HEX.parseHex(challenge.nonce()), nonce))
+              .map(HEX::formatHex)
+              .orElse("");
+      control.send(new Message.Prove(source, service, proof));
       Message.Welcome welcome = control.expect(Message.Welcome.class);
-      Peer peer = new Peer(dialer, socket, control, ticket, migration, welcome);
+      Peer peer = new Peer(dialer, socket, control, target, migration, welcome);
       peer.listen();
       return peer;
     } catch (RuntimeException e) {
@@ -190,7 +197,7 @@ final class Peer implements AutoCloseable {
 
   /** How to reach it again should this connection be lost. */
   WayBack wayBack() {
-    return new WayBack(ticket.addresses(), ticket.fingerprint(), welcome.token());
+    return new WayBack(target.addresses(), target.fingerprint(), welcome.token());
   }
 
   /** What the destination's machine offers. */
@@ -207,7 +214,7 @@ final class Peer implements AutoCloseable {
   ArtifactSender openBulk(Bandwidth bandwidth, LongConsumer progress) {
     ArtifactSender sender =
         openBulk(
-            dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), ticket.fingerprint()),
+            dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), target.fingerprint()),
             migration,
             welcome.token(),
             bandwidth,

@@ -27,8 +27,9 @@ import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.Bandwidth;
 import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.FileSender;
+import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;
-import io.pagurus.trust.Ticket;
+import io.pagurus.trust.Target;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
@@ -74,7 +75,7 @@ final class SourceMigration {
    */
   record Surroundings(
       String name,
-      String fingerprint,
+      Identity identity,
       ContainerEngine engine,
       PeerDialer dialer,
       Journal journal,
@@ -199,13 +200,13 @@ final class SourceMigration {
     if (!service.running()) {
       throw blocked(service.problems());
     }
-    Ticket ticket = Ticket.parse(request.to());
-    if (ticket.fingerprint().equals(here.fingerprint())) {
+    Target target = Target.parse(request.to());
+    if (here.identity().isOwn(target.fingerprint())) {
       throw new MigrationException(
           NOT_MIGRATABLE, "The ticket is this runtime's own: the destination is the source.");
     }
     long since = System.nanoTime();
-    Peer peer = Peer.connect(here.dialer(), ticket, id, here.name(), service.name());
+    Peer peer = Peer.connect(here.dialer(), target, id, here.name(), service.name());
     progress.peer(peer.name());
     peer.watch(
         () -> tally.wasFrozen() ? Heartbeat.URGENT : Heartbeat.PATIENT,

@@ -126,10 +126,12 @@ public record Policy(
   }
 
   /**
-   * Sources that may bring services; both empty: whoever has a ticket.
+   * Sources that may bring services; both empty: whoever has a ticket or a certificate of the
+   * authority.
    *
-   * @param names of outer containers, as they say themselves
-   * @param fingerprints of their certificates; as sources show none yet, a list lets nobody in
+   * @param names in their certificates, where an authority vouches for them; else of their outer
+   *     containers, as they say themselves
+   * @param fingerprints of the certificates whose keys they prove to hold
    */
   public record Peers(List<String> names, List<String> fingerprints) {
     public Peers {

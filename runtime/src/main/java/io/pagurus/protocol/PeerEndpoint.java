@@ -13,9 +13,9 @@ public interface PeerEndpoint {
    * Serves the connection until it ends; the caller closes it.
    *
    * @param in positioned at the magic
-   * @param remote the peer's address, for logs
+   * @param caller who it is as far as TLS has shown
    * @param admitted to be run as soon as the peer has proved itself: until then it is a stranger,
    *     whose time and number are limited
    */
-  void serve(InputStream in, OutputStream out, String remote, Runnable admitted) throws IOException;
+  void serve(InputStream in, OutputStream out, Caller caller, Runnable admitted) throws IOException;
 }

@@ -27,13 +27,29 @@ import java.util.Map;
  *
  * <p>Pages lie in slots of a file on the staging tmpfs, never on the Java heap and never on a disk;
  * the file is unlinked at once, so that no crash leaves memory of a service behind. A slot table
- * costs 4 bytes per page.
+ * costs 4 bytes per page, outside of the heap, in pieces of 2 MiB of addresses; their number is
+ * limited, for a page of zeros takes no other room: a few bytes from a hostile source could name
+ * millions of them.
  */
 public final class PageStore implements AutoCloseable {
   private static final int PAGE = ProcessMemory.PAGE_BYTES;
   private static final int SLAB_PAGES = 1 << 14;
   private static final long SLAB_BYTES = (long) SLAB_PAGES * PAGE;
   private static final int TABLE_PAGES = 512;
+  private static final long TABLE_BYTES = (long) TABLE_PAGES * Integer.BYTES;
+
+  /** Tables that are allocated at once. */
+  private static final int TABLE_SLAB = 128;
+
+  /** For mappings scattered over the address space: 32 MiB of tables, 32 GiB of addresses. */
+  private static final long SCATTERED_TABLES = 1 << 14;
+
+  /** Memory is dense: four times the tables that its pages fill. */
+  private static final long PAGES_PER_TABLE = TABLE_PAGES / 4;
+
+  /** More rounds than any pre-copy has, each of which names every page that could be here. */
+  private static final long ROUNDS = 256;
+
   private static final int ABSENT = 0;
   private static final int ZERO = 1;
   private static final int FIRST_SLOT = 2;
@@ -44,10 +60,16 @@ public final class PageStore implements AutoCloseable {
   private final FileChannel file;
   private final long capacityPages;
   private final List<MemorySegment> slabs = new ArrayList<>();
-  private final Map<Table, int[]> tables = new HashMap<>();
+  private final Map<Table, MemorySegment> tables = new HashMap<>();
+  private final long mostTables;
   private final BitSet free = new BitSet();
   private final Wanted wanted;
   private int nextSlot = FIRST_SLOT;
+  private MemorySegment tableSlab = MemorySegment.NULL;
+
+  /** Pages that may still be named without contents. */
+  private long nameable;
+
   private boolean closed;
 
   private record Table(int pid, long index) {}
@@ -81,6 +103,8 @@ public final class PageStore implements AutoCloseable {
   public PageStore(Path directory, long capacityBytes, Wanted wanted) throws IOException {
     this.wanted = wanted;
     this.capacityPages = capacityBytes / PAGE;
+    this.mostTables = Math.min(capacityPages, SCATTERED_TABLES + capacityPages / PAGES_PER_TABLE);
+    this.nameable = ROUNDS * TABLE_PAGES * mostTables;
     Path path = directory.resolve("pages");
     this.file =
         FileChannel.open(
@@ -96,7 +120,8 @@ public final class PageStore implements AutoCloseable {
   /**
    * Takes the records of one chunk; see {@link MemorySender} for their format.
    *
-   * @throws MigrationException PROTOCOL for a malformed record, NO_ROOM beyond the capacity
+   * @throws MigrationException PROTOCOL for a malformed record or for ever more pages without
+   *     contents, NO_ROOM beyond the capacity
    */
   public synchronized void accept(byte[] bytes, int length) throws IOException {
     ByteBuffer in = ByteBuffer.wrap(bytes, 0, length);
@@ -119,6 +144,12 @@ public final class PageStore implements AutoCloseable {
       }
       if ((gone || pages < 0) && Math.abs((long) pages) > MemorySender.MAX_RUN) {
         throw new MigrationException(PROTOCOL, "Over-long run of pages without contents.");
+      }
+      if (gone || pages < 0) {
+        nameable -= Math.abs((long) pages);
+        if (nameable < 0) {
+          throw new MigrationException(PROTOCOL, "Pages without contents come without an end.");
+        }
       }
       if (gone) {
         forget(-pid, address, pages);
@@ -202,20 +233,27 @@ public final class PageStore implements AutoCloseable {
 
   private int slot(int pid, long address) {
     long page = address / PAGE;
-    int[] table = tables.get(new Table(pid, page / TABLE_PAGES));
-    return table == null ? ABSENT : table[(int) (page % TABLE_PAGES)];
+    MemorySegment table = tables.get(new Table(pid, page / TABLE_PAGES));
+    return table == null ? ABSENT : table.getAtIndex(ValueLayout.JAVA_INT, page % TABLE_PAGES);
   }
 
   private void mark(int pid, long address, int slot) {
     long page = address / PAGE;
-    if (tables.size() > capacityPages && !tables.containsKey(new Table(pid, page / TABLE_PAGES))) {
-      // Zero pages take no room, but one in each table would fill the heap.
+    tables
+        .computeIfAbsent(new Table(pid, page / TABLE_PAGES), key -> newTable())
+        .setAtIndex(ValueLayout.JAVA_INT, page % TABLE_PAGES, slot);
+  }
+
+  private MemorySegment newTable() {
+    if (tables.size() >= mostTables) {
       throw new MigrationException(NO_ROOM, "The service's memory is scattered beyond reason.");
     }
-    tables
-            .computeIfAbsent(new Table(pid, page / TABLE_PAGES), key -> new int[TABLE_PAGES])[
-            (int) (page % TABLE_PAGES)] =
-        slot;
+    if (tableSlab.byteSize() < TABLE_BYTES) {
+      tableSlab = arena.allocate(TABLE_SLAB * TABLE_BYTES, Integer.BYTES);
+    }
+    MemorySegment table = tableSlab.asSlice(0, TABLE_BYTES);
+    tableSlab = tableSlab.asSlice(TABLE_BYTES);
+    return table;
   }
 
   /** Whether every one of these pages is here. */
@@ -315,6 +353,7 @@ public final class PageStore implements AutoCloseable {
     }
     closed = true;
     notifyAll();
+    tables.clear();
     arena.close();
     file.close();
   }

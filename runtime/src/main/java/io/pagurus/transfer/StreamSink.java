@@ -1,5 +1,8 @@
 package io.pagurus.transfer;
 
+import static io.pagurus.model.FailureCode.PROTOCOL;
+
+import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
@@ -18,6 +21,10 @@ public final class StreamSink implements ArtifactSink {
   private static final int DEPTH = 4;
   private static final Duration ABANDON_LIMIT = Duration.ofSeconds(10);
 
+  /** Docker fills an archive up to 10 KiB; a chunk of it may be read ahead. */
+  private static final long MAX_PADDING = 1 << 20;
+
+  private final String name;
   private final BlockingQueue<byte[]> queue = new ArrayBlockingQueue<>(DEPTH);
   private final FutureTask<Void> consuming;
   private final Thread thread;
@@ -30,6 +37,7 @@ public final class StreamSink implements ArtifactSink {
   }
 
   public StreamSink(String name, Consumer consumer) {
+    this.name = name;
     consuming =
         new FutureTask<>(
             () -> {
@@ -137,8 +145,16 @@ public final class StreamSink implements ArtifactSink {
 
     /** A consumer may stop before the end (tar's padding); the rest must still be taken. */
     void drain() throws IOException {
+      long rest = (long) current.length - position;
       while (next()) {
+        rest += current.length;
         position = current.length;
+        if (rest > MAX_PADDING) {
+          throw new MigrationException(
+              PROTOCOL,
+              "The %s goes on for more than %d KiB after its end."
+                  .formatted(name, MAX_PADDING >> 10));
+        }
       }
     }
   }

@@ -51,7 +51,7 @@ final class Der {
     return value(0x06, HexFormat.of().parseHex(encodedHex));
   }
 
-  private static byte[] value(int tag, byte[]... parts) {
+  static byte[] value(int tag, byte[]... parts) {
     int length = 0;
     for (byte[] part : parts) {
       length += part.length;

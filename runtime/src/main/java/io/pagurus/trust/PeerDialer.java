@@ -8,24 +8,22 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.UnknownHostException;
-import java.security.GeneralSecurityException;
+import java.security.cert.CertPathBuilderException;
+import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
-import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
-import javax.net.ssl.TrustManager;
-import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
- * Connects to the runtime that a ticket names: TLS 1.3, the certificate pinned.
+ * Connects to the runtime that a ticket names, its certificate pinned, or to one that an authority
+ * vouches for; TLS 1.3.
  *
  * <p>All addresses of a ticket race: an address of a private network often belongs to somebody else
  * on this side, so the first one that shows the pinned certificate wins, not the first that
@@ -33,12 +31,25 @@ import javax.net.ssl.X509ExtendedTrustManager;
  */
 public final class PeerDialer {
   private final Duration timeout;
+  private final Optional<Identity> identity;
 
   /**
+   * A caller that shows no certificate.
+   *
    * @param timeout for connecting and, again, for the TLS handshake
    */
   public PeerDialer(Duration timeout) {
+    this(timeout, Optional.empty());
+  }
+
+  /** A caller that shows its certificate, and may trust those of an authority. */
+  public PeerDialer(Duration timeout, Identity identity) {
+    this(timeout, Optional.of(identity));
+  }
+
+  private PeerDialer(Duration timeout, Optional<Identity> identity) {
     this.timeout = requireNonNull(timeout, "timeout is null");
+    this.identity = identity;
   }
 
   /**
@@ -55,7 +66,8 @@ public final class PeerDialer {
    * The same without a ticket.
    *
    * @param addresses host:port
-   * @param fingerprint of the certificate to expect
+   * @param fingerprint of the certificate to expect; empty: one that the authority has given to the
+   *     host of the address
    */
   public SSLSocket dial(List<String> addresses, String fingerprint) {
     return race(addresses.stream().map(Addresses::parse).toList(), fingerprint);
@@ -67,7 +79,11 @@ public final class PeerDialer {
   }
 
   private SSLSocket race(List<InetSocketAddress> addresses, String fingerprint) {
-    SSLContext context = pinning(fingerprint);
+    if (fingerprint.isEmpty() && identity.filter(Identity::hasAuthority).isEmpty()) {
+      throw new MigrationException(
+          FailureCode.USAGE,
+          "Without a ticket the destination must be known by an authority. Set PAGURUS_TLS_CA, PAGURUS_TLS_CERT and PAGURUS_TLS_KEY on both sides, or pass a ticket.");
+    }
     var won = new AtomicBoolean();
     var attempts = new LinkedBlockingQueue<Attempt>();
     List<Thread> threads =
@@ -76,7 +92,7 @@ public final class PeerDialer {
                 address ->
                     Thread.ofVirtual()
                         .name("dial " + address)
-                        .start(() -> attempts.add(attempt(address, context, won))))
+                        .start(() -> attempts.add(attempt(address, fingerprint, won))))
             .toList();
     try {
       List<Attempt.Failed> failures = new ArrayList<>();
@@ -99,9 +115,9 @@ public final class PeerDialer {
     }
   }
 
-  private Attempt attempt(InetSocketAddress address, SSLContext context, AtomicBoolean won) {
+  private Attempt attempt(InetSocketAddress address, String fingerprint, AtomicBoolean won) {
     try {
-      SSLSocket socket = connect(address, context);
+      SSLSocket socket = connect(address, fingerprint);
       if (won.compareAndSet(false, true)) {
         return new Attempt.Connected(socket);
       }
@@ -112,7 +128,7 @@ public final class PeerDialer {
     }
   }
 
-  private SSLSocket connect(InetSocketAddress address, SSLContext context) throws IOException {
+  private SSLSocket connect(InetSocketAddress address, String fingerprint) throws IOException {
     int millis = Math.toIntExact(timeout.toMillis());
     var plain = new Socket();
     try {
@@ -123,12 +139,7 @@ public final class PeerDialer {
               : address,
           millis);
       plain.setSoTimeout(millis);
-      var socket =
-          (SSLSocket)
-              context
-                  .getSocketFactory()
-                  .createSocket(plain, address.getHostString(), address.getPort(), true);
-      Tls.configure(socket);
+      SSLSocket socket = secure(plain, address, fingerprint);
       socket.startHandshake();
       socket.setSoTimeout(0);
       return socket;
@@ -138,10 +149,27 @@ public final class PeerDialer {
     }
   }
 
+  private SSLSocket secure(Socket plain, InetSocketAddress address, String fingerprint)
+      throws IOException {
+    String host = address.getHostString();
+    int port = address.getPort();
+    if (identity.isEmpty()) {
+      return Identity.anonymous(plain, host, port, fingerprint);
+    }
+    return fingerprint.isEmpty()
+        ? identity.get().vouched(plain, host, port)
+        : identity.get().pinned(plain, host, port, fingerprint);
+  }
+
   private static Attempt.Failed failed(InetSocketAddress address, IOException e) {
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-      if (cause instanceof OtherCertificate) {
+      if (cause instanceof CertificateException && cause.getCause() == null) {
         return new Attempt.Failed(address, cause.getMessage(), true);
+      }
+      if (cause instanceof CertPathValidatorException
+          || cause instanceof CertPathBuilderException) {
+        return new Attempt.Failed(
+            address, "the authority does not vouch for it: " + cause.getMessage(), true);
       }
     }
     String why =
@@ -167,7 +195,7 @@ public final class PeerDialer {
     return failures.stream().anyMatch(Attempt.Failed::otherRuntime)
         ? new MigrationException(
             FailureCode.UNAUTHORIZED,
-            "The runtime that issued the ticket does not answer; another one does. Tried %s. Run `pagurus ticket` on the destination again, with --address HOST:PORT if it is reached under another address."
+            "The destination that is meant does not answer; another one does. Tried %s. Run `pagurus ticket` on the destination again, with --address HOST:PORT if it is reached under another address; without a ticket, its certificate must name the host."
                 .formatted(tried))
         : new MigrationException(
             FailureCode.PEER_UNREACHABLE,
@@ -175,81 +203,9 @@ public final class PeerDialer {
                 .formatted(tried));
   }
 
-  private static SSLContext pinning(String fingerprint) {
-    try {
-      var context = SSLContext.getInstance("TLSv1.3");
-      context.init(null, new TrustManager[] {new Pin(fingerprint)}, null);
-      return context;
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("Every Java has TLS 1.3", e);
-    }
-  }
-
   private sealed interface Attempt {
     record Connected(SSLSocket socket) implements Attempt {}
 
     record Failed(InetSocketAddress address, String why, boolean otherRuntime) implements Attempt {}
-  }
-
-  private static final class OtherCertificate extends CertificateException {
-    OtherCertificate() {
-      super("it shows another certificate than the ticket names");
-    }
-  }
-
-  /** Trusts exactly one certificate; names and dates in it mean nothing. */
-  private static final class Pin extends X509ExtendedTrustManager {
-    private final String fingerprint;
-
-    Pin(String fingerprint) {
-      this.fingerprint = fingerprint;
-    }
-
-    private void check(X509Certificate[] chain) throws CertificateException {
-      if (chain.length == 0 || !Identity.fingerprint(chain[0]).equals(fingerprint)) {
-        throw new OtherCertificate();
-      }
-    }
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String type, Socket socket)
-        throws CertificateException {
-      check(chain);
-    }
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine)
-        throws CertificateException {
-      check(chain);
-    }
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String type)
-        throws CertificateException {
-      check(chain);
-    }
-
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String type, Socket socket)
-        throws CertificateException {
-      throw new CertificateException("Not a server");
-    }
-
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine)
-        throws CertificateException {
-      throw new CertificateException("Not a server");
-    }
-
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String type)
-        throws CertificateException {
-      throw new CertificateException("Not a server");
-    }
-
-    @Override
-    public X509Certificate[] getAcceptedIssuers() {
-      return new X509Certificate[0];
-    }
   }
 }

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Caller;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.StringWriter;
@@ -16,13 +17,10 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 
 /**
  * Issues tickets, checks their proofs and lets each be used once.
@@ -30,7 +28,8 @@ import java.util.stream.Collectors;
  * <p>One file per ticket, {@code tickets/ID} in the state directory, mode 0600, holds what {@link
  * Proof} needs to check (not the secret itself), so that tickets outlive a restart. Used and
  * expired tickets are remembered for a while, so that their holder reads what is wrong; only who
- * proves the secret is told so.
+ * proves the secret is told so. A ticket goes on to be good when this runtime's certificate is
+ * renewed.
  */
 public final class TicketOffice {
   /** More guesses than a mistaken holder needs; a secret has 256 bits. */
@@ -42,7 +41,11 @@ public final class TicketOffice {
   private static final Duration MAX_VALIDITY = Duration.ofDays(7);
 
   private final Path directory;
-  private final String fingerprint;
+  private final Supplier<String> fingerprint;
+
+  /** Whether an authority vouches for names of sources. */
+  private final boolean named;
+
   private final InstantSource clock;
   private final MigrationTokens tokens;
   private final ReentrantLock lock = new ReentrantLock();
@@ -52,6 +55,19 @@ public final class TicketOffice {
    * @param fingerprint of this runtime's certificate
    */
   public TicketOffice(Path stateDirectory, String fingerprint, InstantSource clock) {
+    this(stateDirectory, () -> fingerprint, false, clock);
+  }
+
+  /**
+   * @param identity whose certificate tickets name, as it is when they are issued
+   */
+  public TicketOffice(Path stateDirectory, Identity identity, InstantSource clock) {
+    this(stateDirectory, identity::fingerprint, identity.hasAuthority(), clock);
+  }
+
+  private TicketOffice(
+      Path stateDirectory, Supplier<String> fingerprint, boolean named, InstantSource clock) {
+    this.named = named;
     this.directory = stateDirectory.resolve("tickets");
     this.fingerprint = requireNonNull(fingerprint, "fingerprint is null");
     this.clock = requireNonNull(clock, "clock is null");
@@ -74,6 +90,20 @@ public final class TicketOffice {
    * @throws MigrationException USAGE when an argument is out of range
    */
   public Ticket issue(Duration validFor, Optional<String> service, List<String> addresses) {
+    return issue(validFor, service, Optional.empty(), addresses);
+  }
+
+  /**
+   * The same for one source.
+   *
+   * @param source the only one that may use it: the fingerprint of the certificate that it shows,
+   *     64 hexadecimal digits, or a name that an authority vouches for; empty for any
+   */
+  public Ticket issue(
+      Duration validFor,
+      Optional<String> service,
+      Optional<String> source,
+      List<String> addresses) {
     if (!validFor.isPositive() || validFor.compareTo(MAX_VALIDITY) > 0) {
       throw new MigrationException(
           FailureCode.USAGE,
@@ -85,10 +115,11 @@ public final class TicketOffice {
           FailureCode.USAGE,
           "No address is known under which this runtime can be reached. Pass --address HOST:PORT or set PAGURUS_ADVERTISE.");
     }
+    source.ifPresent(this::requireMeaning);
     var ticket =
         new Ticket(
             addresses,
-            fingerprint,
+            fingerprint.get(),
             Ticket.newId(),
             Secret.random(),
             Instant.ofEpochSecond(clock.instant().plus(validFor).getEpochSecond()),
@@ -98,7 +129,14 @@ public final class TicketOffice {
           forgetOld();
           write(
               ticket.id(),
-              new Entry(Proof.verifier(ticket.secret()), ticket.expiresAt(), service, false, 0));
+              new Entry(
+                  Proof.verifier(ticket.secret()),
+                  ticket.fingerprint(),
+                  ticket.expiresAt(),
+                  service,
+                  source,
+                  false,
+                  0));
           return ticket;
         });
     return ticket;
@@ -111,18 +149,25 @@ public final class TicketOffice {
    * @param clientNonce what the client drew
    * @param proof what the client computed by {@link Proof#of}
    * @param service the service it wants to bring
-   * @throws MigrationException UNAUTHORIZED when the ticket is wrong, locked, used, expired or for
-   *     another service
+   * @param caller who shows it
+   * @throws MigrationException UNAUTHORIZED when the ticket is wrong, locked, used, expired, or for
+   *     another service or source
    */
   public void check(
-      String ticketId, byte[] serverNonce, byte[] clientNonce, byte[] proof, String service) {
+      String ticketId,
+      byte[] serverNonce,
+      byte[] clientNonce,
+      byte[] proof,
+      String service,
+      Caller caller) {
     locked(
         () -> {
           Entry entry = find(ticketId).orElseThrow(TicketOffice::wrong);
           if (entry.failures() >= MAX_FAILURES) {
             throw refused("is locked after %d wrong proofs".formatted(MAX_FAILURES));
           }
-          byte[] expected = Proof.compute(entry.verifier(), serverNonce, clientNonce, fingerprint);
+          byte[] expected =
+              Proof.compute(entry.verifier(), serverNonce, clientNonce, entry.fingerprint());
           if (!MessageDigest.isEqual(expected, proof)) {
             write(ticketId, entry.failedOnce());
             throw wrong();
@@ -137,8 +182,38 @@ public final class TicketOffice {
             throw refused(
                 "is only for service '%s', not '%s'".formatted(entry.service().get(), service));
           }
+          requireSource(entry.source(), caller);
           return entry;
         });
+  }
+
+  private void requireMeaning(String source) {
+    if (!named && !source.matches("[0-9a-f]{64}")) {
+      throw new MigrationException(
+          FailureCode.USAGE,
+          "No authority vouches for names of sources here, so '%s' could be anybody. Name the fingerprint that `pagurus version` prints at the source, or configure PAGURUS_TLS_CA."
+              .formatted(source));
+    }
+  }
+
+  /** A name that the source gives to itself would be worth nothing. */
+  private static void requireSource(Optional<String> source, Caller caller) {
+    if (source.isPresent()
+        && !caller.fingerprint().equals(source)
+        && !caller.names().contains(source.get())) {
+      throw refused(
+          "is only for the source '%s', and this one %s"
+              .formatted(
+                  source.get(),
+                  caller.certificate().map(TicketOffice::shown).orElse("shows no certificate")));
+    }
+  }
+
+  private static String shown(Caller.Certificate certificate) {
+    return certificate.vouchedFor()
+        ? "has a certificate for %s".formatted(certificate.names())
+        : "shows the certificate %s, for which no name is vouched: %s"
+            .formatted(certificate.fingerprint(), certificate.doubt());
   }
 
   /**
@@ -186,7 +261,7 @@ public final class TicketOffice {
     Path file = directory.resolve(id);
     try {
       return Files.exists(file)
-          ? Optional.of(Entry.read(Files.readString(file)))
+          ? Optional.of(Entry.read(Files.readString(file), fingerprint))
           : Optional.empty();
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot read ticket %s".formatted(file), e);
@@ -214,26 +289,31 @@ public final class TicketOffice {
   /** What is kept of a ticket. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Entry(
-      byte[] verifier, Instant expiresAt, Optional<String> service, boolean used, int failures) {
+      byte[] verifier,
+      String fingerprint,
+      Instant expiresAt,
+      Optional<String> service,
+      Optional<String> source,
+      boolean used,
+      int failures) {
 
     Entry failedOnce() {
-      return new Entry(verifier, expiresAt, service, used, failures + 1);
+      return new Entry(verifier, fingerprint, expiresAt, service, source, used, failures + 1);
     }
 
     Entry usedUp() {
-      return new Entry(verifier, expiresAt, service, true, failures);
+      return new Entry(verifier, fingerprint, expiresAt, service, source, true, failures);
     }
 
     String text() {
-      Map<String, String> fields =
-          Map.of(
-              "verifier", HexFormat.of().formatHex(verifier),
-              "expires_at", expiresAt.toString(),
-              "service", service.orElse(""),
-              "used", Boolean.toString(used),
-              "failures", Integer.toString(failures));
       var properties = new Properties();
-      properties.putAll(fields);
+      properties.setProperty("verifier", HexFormat.of().formatHex(verifier));
+      properties.setProperty("fingerprint", fingerprint);
+      properties.setProperty("expires_at", expiresAt.toString());
+      properties.setProperty("service", service.orElse(""));
+      properties.setProperty("source", source.orElse(""));
+      properties.setProperty("used", Boolean.toString(used));
+      properties.setProperty("failures", Integer.toString(failures));
       var text = new StringWriter();
       try {
         properties.store(text, null);
@@ -243,19 +323,25 @@ public final class TicketOffice {
       return text.toString();
     }
 
-    static Entry read(String text) throws IOException {
+    /**
+     * @param current for tickets of a version that did not note which certificate they pin
+     */
+    static Entry read(String text, Supplier<String> current) throws IOException {
       var properties = new Properties();
       properties.load(new StringReader(text));
-      Map<String, String> fields =
-          properties.stringPropertyNames().stream()
-              .collect(Collectors.toMap(Function.identity(), properties::getProperty));
-      String service = fields.getOrDefault("service", "");
+      String fingerprint = properties.getProperty("fingerprint", "");
       return new Entry(
-          HexFormat.of().parseHex(fields.getOrDefault("verifier", "")),
-          Instant.parse(fields.getOrDefault("expires_at", Instant.EPOCH.toString())),
-          service.isEmpty() ? Optional.empty() : Optional.of(service),
-          Boolean.parseBoolean(fields.get("used")),
-          Integer.parseInt(fields.getOrDefault("failures", "0")));
+          HexFormat.of().parseHex(properties.getProperty("verifier", "")),
+          fingerprint.isEmpty() ? current.get() : fingerprint,
+          Instant.parse(properties.getProperty("expires_at", Instant.EPOCH.toString())),
+          named(properties, "service"),
+          named(properties, "source"),
+          Boolean.parseBoolean(properties.getProperty("used")),
+          Integer.parseInt(properties.getProperty("failures", "0")));
+    }
+
+    private static Optional<String> named(Properties properties, String key) {
+      return Optional.of(properties.getProperty(key, "")).filter(value -> !value.isEmpty());
     }
   }
 }

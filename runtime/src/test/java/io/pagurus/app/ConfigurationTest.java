@@ -7,11 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.trust.Role;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,7 +27,7 @@ final class ConfigurationTest {
     assertEquals(Path.of("/var/lib/pagurus"), configuration.stateDirectory());
     assertEquals(Path.of("/run/pagurus"), configuration.runDirectory());
     assertEquals(Path.of("/dev/shm/pagurus"), configuration.stagingDirectory());
-    assertEquals(Optional.empty(), configuration.apiToken());
+    assertEquals(Path.of("/etc/pagurus/tls/ca.pem"), configuration.tlsFiles().authorities());
     assertEquals(64 << 20, configuration.digestBytes());
     assertEquals(
         Files.readString(Path.of("/proc/sys/kernel/hostname")).strip(), configuration.name());
@@ -54,7 +55,7 @@ final class ConfigurationTest {
     Path file = directory.resolve("token");
     Files.writeString(file, "0123456789abcdef\n");
     var configuration = Configuration.of(Map.of("PAGURUS_API_TOKEN_FILE", file.toString()));
-    assertEquals(Optional.of("0123456789abcdef"), configuration.apiToken());
+    assertEquals(Set.of(Role.ADMIN), configuration.apiTokens().roles("0123456789abcdef"));
     assertFalse(configuration.toString().contains("0123456789abcdef"));
 
     Files.writeString(file, "short\n");
@@ -73,7 +74,8 @@ final class ConfigurationTest {
     "PAGURUS_ROLE, master",
     "PAGURUS_DIGEST_MEMORY, 64",
     "PAGURUS_LAZY_RESTORE, never",
-    "PAGURUS_API_TOKEN_FILE, /nowhere/token"
+    "PAGURUS_API_TOKEN_FILE, /nowhere/token",
+    "PAGURUS_API_TOKENS_FILE, /nowhere/tokens"
   })
   void wrongValuesAreNamed(String variable, String value) {
     var failure =

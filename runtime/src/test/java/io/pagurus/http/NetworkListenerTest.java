@@ -1,12 +1,14 @@
 package io.pagurus.http;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.http.RawHttp.Answer;
+import io.pagurus.protocol.Caller;
 import io.pagurus.protocol.PeerEndpoint;
 import io.pagurus.trust.PeerDialer;
 import java.io.IOException;
@@ -16,9 +18,12 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import javax.net.ssl.SSLContext;
@@ -47,14 +52,14 @@ final class NetworkListenerTest {
   }
 
   /** A peer endpoint that says everything back, and admits everyone. */
-  private static void echo(InputStream in, OutputStream out, String remote, Runnable admitted)
+  private static void echo(InputStream in, OutputStream out, Caller remote, Runnable admitted)
       throws IOException {
     admitted.run();
     in.transferTo(out);
   }
 
   /** A peer endpoint that waits in vain for a proof. */
-  private static void doubt(InputStream in, OutputStream out, String remote, Runnable admitted)
+  private static void doubt(InputStream in, OutputStream out, Caller remote, Runnable admitted)
       throws IOException {
     in.transferTo(out);
   }
@@ -166,6 +171,60 @@ final class NetworkListenerTest {
       assertEquals(-1, socket.getInputStream().read());
     }
     assertHealthy();
+  }
+
+  @Test
+  void requestThatTricklesIsCut() throws Exception {
+    start(Duration.ofMillis(300));
+    try (SSLSocket slow = connect()) {
+      slow.getOutputStream().write("GET /healthz HTTP/1.1\r\nHost:".getBytes(US_ASCII));
+      assertThrows(IOException.class, () -> readToTheEnd(slow));
+    }
+    assertHealthy();
+  }
+
+  @Test
+  void strangersOfOneAddressLeaveRoom() throws Exception {
+    start(Duration.ofSeconds(5));
+    List<Socket> silent = new ArrayList<>();
+    try {
+      int cut = 0;
+      while (cut == 0 && silent.size() < 200) {
+        Socket socket = plain();
+        silent.add(socket);
+        socket.setSoTimeout(20);
+        cut = isCut(socket) ? 1 : 0;
+      }
+      assertEquals(33, silent.size(), "a quarter of 128 places, and one that was refused");
+    } finally {
+      for (Socket socket : silent) {
+        socket.close();
+      }
+    }
+    await().atMost(Duration.ofSeconds(5)).ignoreExceptions().untilAsserted(this::assertHealthy);
+  }
+
+  private static boolean isCut(Socket socket) throws IOException {
+    try {
+      return socket.getInputStream().read() < 0;
+    } catch (SocketTimeoutException e) {
+      return false;
+    }
+  }
+
+  @Test
+  void wrongTokensLockTheirAddressOut() throws Exception {
+    start();
+    String wrong = "Authorization: Bearer a-token-of-somebody\r\n";
+    for (int attempt = 0; attempt < 10; attempt++) {
+      assertTrue(http("GET", "/v1/services", wrong, "").body().contains("unknown"));
+    }
+    String right = "Authorization: Bearer " + TestRuntime.TOKEN + "\r\n";
+    Answer locked = http("GET", "/v1/services", right, "");
+    assertEquals(401, locked.status());
+    assertTrue(locked.body().contains("Too many wrong credentials"), locked.body());
+    assertHealthy();
+    assertEquals(200, RawHttp.get(runtime.socket(), "/v1/services").status());
   }
 
   @Test

@@ -124,6 +124,55 @@ final class IntakeTest {
   }
 
   @Test
+  void whatGoesOnAfterItsEndIsRefused() throws IOException {
+    Path files = Files.createDirectories(directory.resolve("files"));
+    Files.writeString(files.resolve("file"), "x");
+    var stream = new ByteArrayOutputStream();
+    FileTree tree = FileTree.plain(files);
+    TreeSender.send(tree, tree.scan(), TreeSnapshot.empty(), path -> false, stream);
+    ArtifactSink sink = open(Kind.ROOTFS);
+    sink.accept(stream.toByteArray(), stream.size());
+    byte[] more = new byte[1 << 20];
+    var failure =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              for (int again = 0; again < 1000; again++) {
+                sink.accept(more, more.length);
+              }
+            });
+    assertEquals(FailureCode.PROTOCOL, failure.code());
+    assertTrue(failure.getMessage().contains("after its end"), failure.getMessage());
+    sink.abandon();
+  }
+
+  @Test
+  void aProbeHasALimitAndSoHaveAllOfThem() throws IOException {
+    Probes probes = new Probes();
+    ArtifactSink endless = probes.next();
+    byte[] noise = new byte[1 << 20];
+    var tooLong =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              for (int again = 0; again < 9; again++) {
+                endless.accept(noise, noise.length);
+              }
+            });
+    assertEquals(FailureCode.PROTOCOL, tooLong.code());
+    var tooMany =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              for (int again = 0; again < 4096; again++) {
+                probes.next().finish();
+              }
+            });
+    assertEquals(FailureCode.PROTOCOL, tooMany.code());
+    assertTrue(tooMany.getMessage().contains("4096 probes"), tooMany.getMessage());
+  }
+
+  @Test
   void whatFailsAfterAStopFailsForItsReason() throws IOException {
     intake.openPages(Optional.empty());
     ArtifactSink memory = open(Kind.MEMORY);

@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /** A runtime over a {@link FakeEngine}, on a free port of the loopback, with real TLS. */
 final class TestNode implements AutoCloseable {
@@ -38,16 +39,28 @@ final class TestNode implements AutoCloseable {
   private final NetworkListener listener;
 
   TestNode(String name, Path directory, Process process, InstantSource clock) throws IOException {
+    this(name, directory, process, clock, own -> own);
+  }
+
+  /**
+   * @param certify gives its identity the certificate of an authority
+   */
+  TestNode(
+      String name,
+      Path directory,
+      Process process,
+      InstantSource clock,
+      UnaryOperator<Identity> certify)
+      throws IOException {
     this.name = name;
     Path state = Files.createDirectories(directory.resolve(name));
     engine = new FakeEngine(state.resolve("engine"), process);
     journal = new Journal(state.resolve("journal"));
     staging = Files.createDirectories(state.resolve("staging"));
-    identity = Identity.loadOrCreate(state);
-    tickets = new TicketOffice(state, identity.fingerprint(), clock);
+    identity = certify.apply(Identity.loadOrCreate(state));
+    tickets = new TicketOffice(state, identity, clock);
     migrations =
-        new MigrationService(
-            name, identity.fingerprint(), engine, tickets, journal, events, staging, 1 << 20);
+        new MigrationService(name, identity, engine, tickets, journal, events, staging, 1 << 20);
     listener =
         new NetworkListener(0, identity, migrations.endpoint(), state.resolve("no-http.sock"));
     listener.start();

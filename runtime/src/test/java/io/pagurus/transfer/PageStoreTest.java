@@ -162,6 +162,57 @@ final class PageStoreTest {
     assertEquals(FailureCode.NO_ROOM, failure.code());
   }
 
+  @Test
+  void scatteredZeroPagesDoNotFillTheMemoryOfALargeService(@TempDir Path place) throws IOException {
+    try (var large = new PageStore(place, 64L << 30)) {
+      byte[] record = record(1, -1, BASE, new byte[0]);
+      ByteBuffer address = ByteBuffer.wrap(record);
+      var failure =
+          assertThrows(
+              MigrationException.class,
+              () -> {
+                for (long table = 0; table < 1_000_000; table++) {
+                  large.accept(address.putLong(8, table << 21).array(), record.length);
+                }
+              });
+      assertEquals(FailureCode.NO_ROOM, failure.code());
+      assertTrue(failure.getMessage().contains("scattered"), failure.getMessage());
+    }
+  }
+
+  @Test
+  void zeroPagesWithoutAnEndAreRefused() {
+    byte[] record = record(1, -255, BASE, new byte[0]);
+    byte[] chunk = new byte[record.length * 4096];
+    for (int at = 0; at < chunk.length; at += record.length) {
+      System.arraycopy(record, 0, chunk, at, record.length);
+    }
+    var failure =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              for (int again = 0; again < 1000; again++) {
+                store.accept(chunk, chunk.length);
+              }
+            });
+    assertEquals(FailureCode.PROTOCOL, failure.code());
+    assertTrue(failure.getMessage().contains("without an end"), failure.getMessage());
+  }
+
+  @Test
+  void forgottenPagesWithoutAnEndAreRefused() {
+    byte[] record = record(-1, 255, BASE, new byte[0]);
+    var failure =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              for (int again = 0; again < 1_000_000; again++) {
+                store.accept(record, record.length);
+              }
+            });
+    assertEquals(FailureCode.PROTOCOL, failure.code());
+  }
+
   @ParameterizedTest
   @CsvSource({
     "no pages,          1,  0,     0x1000",

@@ -3,11 +3,13 @@ package io.pagurus.trust;
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Caller;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +19,7 @@ import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,6 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class TicketOfficeTest {
   private static final String FINGERPRINT = "cd".repeat(32);
   private static final List<String> ADDRESSES = List.of("192.0.2.7:7070");
+  private static final Caller ANYBODY = Caller.anonymous("192.0.2.8:50000");
 
   @TempDir private Path directory;
   private Instant now = Instant.parse("2030-01-01T00:00:00Z");
@@ -49,7 +53,7 @@ final class TicketOfficeTest {
 
   private void check(Ticket ticket, String service) {
     byte[] proof = Proof.of(ticket, serverNonce, clientNonce);
-    office.check(ticket.id(), serverNonce, clientNonce, proof, service);
+    office.check(ticket.id(), serverNonce, clientNonce, proof, service, ANYBODY);
   }
 
   private static void refused(String why, Executable attempt) {
@@ -73,6 +77,59 @@ final class TicketOfficeTest {
     office.consume(ticket.id());
     refused("used already", () -> check(ticket, "web"));
     refused("used already", () -> office.consume(ticket.id()));
+  }
+
+  private void checkFrom(Caller caller, Ticket ticket) {
+    byte[] proof = Proof.of(ticket, serverNonce, clientNonce);
+    office.check(ticket.id(), serverNonce, clientNonce, proof, "web", caller);
+  }
+
+  private static Caller caller(String fingerprint, String doubt, String... names) {
+    return new Caller(
+        "192.0.2.8:50000", Optional.of(new Caller.Certificate(fingerprint, Set.of(names), doubt)));
+  }
+
+  @Test
+  void ticketForOneSourceIsOnlyForItsCertificate() {
+    String source = "ab".repeat(32);
+    Ticket ticket =
+        office.issue(Duration.ofMinutes(15), Optional.empty(), Optional.of(source), ADDRESSES);
+    checkFrom(caller(source, "no authority is configured here"), ticket);
+    refused("shows no certificate", () -> checkFrom(ANYBODY, ticket));
+    refused("shows the certificate cdcd", () -> checkFrom(caller("cd".repeat(32), "none"), ticket));
+  }
+
+  @Test
+  void ticketForANameNeedsAnAuthorityThatVouches() throws Exception {
+    var failure =
+        assertThrows(
+            MigrationException.class,
+            () ->
+                office.issue(
+                    Duration.ofMinutes(15), Optional.empty(), Optional.of("a"), ADDRESSES));
+    assertEquals(FailureCode.USAGE, failure.code());
+    Identity certified =
+        Identity.loadOrCreate(directory.resolve("certified"))
+            .with(new TestAuthority("ours").issue(directory.resolve("tls"), "b.example"));
+    office = new TicketOffice(directory, certified, () -> now);
+    Ticket ticket =
+        office.issue(Duration.ofMinutes(15), Optional.empty(), Optional.of("a.example"), ADDRESSES);
+    checkFrom(caller("ab".repeat(32), "", "a.example"), ticket);
+    refused(
+        "has a certificate for [b.example]",
+        () -> checkFrom(caller("ab".repeat(32), "", "b.example"), ticket));
+    refused("no name is vouched", () -> checkFrom(caller("ab".repeat(32), "expired"), ticket));
+  }
+
+  @Test
+  void ticketOutlivesTheCertificateThatItPins() throws Exception {
+    Identity renewed = Identity.loadOrCreate(directory.resolve("renewed"));
+    office = new TicketOffice(directory, renewed, () -> now);
+    Ticket ticket = issue();
+    Files.delete(directory.resolve("renewed").resolve("identity.pem"));
+    renewed.lookAgain();
+    assertNotEquals(ticket.fingerprint(), issue().fingerprint());
+    check(ticket, "web");
   }
 
   @Test
@@ -124,7 +181,7 @@ final class TicketOfficeTest {
     byte[] proof = Proof.of(ticket, serverNonce, clientNonce);
     refused(
         "secret is wrong",
-        () -> office.check(ticket.id(), Proof.nonce(), clientNonce, proof, "web"));
+        () -> office.check(ticket.id(), Proof.nonce(), clientNonce, proof, "web", ANYBODY));
     var elsewhere =
         new Ticket(
             ADDRESSES,
