@@ -31,6 +31,7 @@ final class ArchitectureTest {
           "transfer",
           "engine.docker",
           "migration",
+          "checkpoint",
           "http",
           "cli",
           "app");

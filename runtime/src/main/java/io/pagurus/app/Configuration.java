@@ -35,6 +35,8 @@ import java.util.regex.Pattern;
  * @param composeFile services declared by the operator; may be missing
  * @param imageDirectory image archives to load at start; may be missing
  * @param policyFile what services may arrive; may be missing
+ * @param checkpointKeyFile seals the checkpoints that are kept; empty: one is made in the state
+ *     directory
  * @param hiddenCpuFlags instruction-set flags to hide from peers, so that machines with different
  *     CPUs agree on what a service may use
  * @param digestBytes most off-heap memory of one migration for digests of what it has sent
@@ -53,6 +55,7 @@ public record Configuration(
     Path composeFile,
     Path imageDirectory,
     Path policyFile,
+    Optional<Path> checkpointKeyFile,
     List<String> hiddenCpuFlags,
     long digestBytes,
     boolean lazyRestore) {
@@ -83,6 +86,7 @@ public record Configuration(
         path(environment, "PAGURUS_COMPOSE_FILE", "/etc/pagurus/compose.yaml"),
         path(environment, "PAGURUS_IMAGE_DIR", "/var/lib/pagurus/images"),
         path(environment, "PAGURUS_POLICY_FILE", "/etc/pagurus/policy.yaml"),
+        text(environment, "PAGURUS_CHECKPOINT_KEY_FILE").map(Path::of),
         words(environment, "PAGURUS_CPU_HIDE"),
         bytes(environment, "PAGURUS_DIGEST_MEMORY", "64MiB"),
         lazyRestore(environment));

@@ -1,5 +1,8 @@
 package io.pagurus.app;
 
+import io.pagurus.checkpoint.ArchiveKey;
+import io.pagurus.checkpoint.Keeper;
+import io.pagurus.checkpoint.LocalCheckpoints;
 import io.pagurus.criu.CpuFeatures;
 import io.pagurus.criu.CriuTool;
 import io.pagurus.dind.DeclaredServices;
@@ -23,8 +26,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
@@ -99,9 +104,23 @@ final class Serve implements Callable<Integer> {
               events,
               configuration.stagingDirectory(),
               configuration.digestBytes());
-      var readiness = new Readiness(engine, declared, configuration, migrations::recover);
+      var household = inner.household();
+      var keeper =
+          Keeper.of(
+              inner,
+              household,
+              new LocalCheckpoints(
+                  inner, household, configuration.stagingDirectory(), configuration.digestBytes()),
+              migrations.owners(),
+              migrations::isMoving,
+              checkpointKey(configuration),
+              configuration.stateDirectory().resolve("checkpoints"));
+      inner.pack(keeper::luggage);
+      var readiness =
+          new Readiness(engine, declared, configuration, () -> recover(migrations, keeper));
 
-      try (var listener =
+      try (keeper;
+          var listener =
               new NetworkListener(
                   configuration.port(),
                   identity,
@@ -119,7 +138,8 @@ final class Serve implements Callable<Integer> {
                       tickets,
                       identity::clientFingerprint,
                       () -> configuration.addresses(listener.port()),
-                      readiness))) {
+                      readiness,
+                      keeper))) {
         api.start();
         listener.start();
         readiness.start(new Rehearsal(identity, configuration.runDirectory())::run);
@@ -130,6 +150,31 @@ final class Serve implements Callable<Integer> {
       }
     }
     LOG.info("Stopped");
+  }
+
+  /** What has ended comes back before declared services are brought up, which would start it. */
+  private static List<String> recover(MigrationService migrations, Keeper keeper) {
+    List<String> problems = migrations.recover();
+    if (problems.isEmpty()) {
+      try {
+        keeper.open();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    return problems;
+  }
+
+  /** Read when the first checkpoint needs it: who takes none needs no key. */
+  private static Supplier<ArchiveKey> checkpointKey(Configuration configuration) {
+    return () ->
+        configuration
+            .checkpointKeyFile()
+            .map(ArchiveKey::read)
+            .orElseGet(
+                () ->
+                    ArchiveKey.readOrCreate(
+                        configuration.stateDirectory().resolve("checkpoint.key")));
   }
 
   private static void privateDirectory(Path directory) throws IOException {

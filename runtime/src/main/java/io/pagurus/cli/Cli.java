@@ -44,6 +44,8 @@ public final class Cli {
     commands.put("check", () -> new CheckCommand(api));
     commands.put("ticket", () -> new TicketCommand(api));
     commands.put("migrate", () -> new MigrateCommand(api));
+    commands.put("start-options", () -> new StartOptionsCommand(api));
+    commands.put("checkpoint", () -> new CheckpointCommand(api));
     commands.put("status", () -> new StatusCommand(api));
     commands.put("cancel", () -> new CancelCommand(api));
     commands.put("resolve", () -> new ResolveCommand(api));

@@ -8,7 +8,10 @@ import picocli.CommandLine.Parameters;
 
 @Command(
     name = "status",
-    description = "Shows migrations that run or are in doubt, or one migration.")
+    description = {
+      "Shows migrations that run or are in doubt, and services with start options.",
+      "With an id: one migration."
+    })
 final class StatusCommand extends ApiCommand {
 
   @Parameters(
@@ -39,6 +42,13 @@ final class StatusCommand extends ApiCommand {
       out.println("No migration is running. See `pagurus history`.");
     } else {
       Statuses.print(shown, out);
+    }
+    if (id.isEmpty()) {
+      List<Node> kept = Node.parse(api.get("/v1/start-options")).items();
+      if (!kept.isEmpty()) {
+        out.println();
+        KeptServices.print(kept, out);
+      }
     }
   }
 }

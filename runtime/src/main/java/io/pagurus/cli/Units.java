@@ -60,6 +60,18 @@ final class Units {
     return rate;
   }
 
+  /** Reads {@code 512MiB}, {@code 2GiB}, bytes. */
+  static long size(String text) {
+    Matcher amount = AMOUNT.matcher(text.strip());
+    if (!amount.matches()
+        || !BYTES.containsKey(amount.group(2))
+        || amount.group(2).endsWith("bit")) {
+      throw new IllegalArgumentException(
+          "'%s' is no size; write for instance 512MiB or 2GiB".formatted(text));
+    }
+    return Math.round(Double.parseDouble(amount.group(1)) * BYTES.get(amount.group(2)));
+  }
+
   /** Reads {@code 50} or {@code 50%}. */
   static long percent(String text) {
     String digits = text.strip().replaceFirst("%$", "");

@@ -16,6 +16,7 @@ import io.pagurus.model.Keep;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationRequest;
 import io.pagurus.model.MigrationStatus;
+import io.pagurus.model.StartOptions;
 import io.pagurus.trust.Role;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
@@ -60,6 +61,20 @@ final class ApiRoutes {
     return List.of(
         new Route(Method.GET, "/v1/services", Set.of(READ), this::services),
         new Route(Method.GET, "/v1/services/{name}/logs", Set.of(READ), this::log),
+        new Route(Method.GET, "/v1/start-options", Set.of(READ), this::allStartOptions),
+        new Route(
+            Method.GET, "/v1/services/{name}/start-options", Set.of(READ), this::startOptions),
+        new Route(
+            Method.POST,
+            "/v1/services/{name}/start-options",
+            Set.of(ADMIN),
+            this::changeStartOptions),
+        new Route(
+            Method.DELETE,
+            "/v1/services/{name}/start-options",
+            Set.of(ADMIN),
+            this::forgetStartOptions),
+        new Route(Method.POST, "/v1/services/{name}/checkpoints", Set.of(ADMIN), this::checkpoint),
         new Route(Method.POST, "/v1/migrations", Set.of(MIGRATE), this::begin),
         new Route(Method.GET, "/v1/migrations", Set.of(READ), this::migrations),
         new Route(Method.GET, "/v1/migrations/{id}", Set.of(READ, MIGRATE), this::migration),
@@ -81,6 +96,54 @@ final class ApiRoutes {
   private void log(ServerRequest request, ServerResponse response) {
     int lines = number(request, "lines", DEFAULT_LOG_LINES, MAX_LOG_LINES);
     send(response, backend.migrations().log(parameter(request, "name"), lines));
+  }
+
+  private void allStartOptions(ServerRequest request, ServerResponse response) {
+    send(response, backend.keeping().list());
+  }
+
+  private void startOptions(ServerRequest request, ServerResponse response) {
+    send(response, backend.keeping().find(parameter(request, "name")));
+  }
+
+  /** What an operator wants changed; every field may be missing. */
+  record StartOptionsRequest(
+      Optional<StartOptions.OnExit> onExit,
+      Optional<Long> checkpointIntervalMs,
+      Optional<Integer> checkpointKeep,
+      Optional<Long> checkpointMaxSizeBytes,
+      Optional<String> passphrase) {
+    StartOptionsRequest {
+      passphrase = passphrase == null ? Optional.empty() : passphrase;
+    }
+
+    StartOptions.Change change() {
+      return new StartOptions.Change(
+          onExit, checkpointIntervalMs, checkpointKeep, checkpointMaxSizeBytes);
+    }
+
+    /** Without the passphrase. */
+    @Override
+    public String toString() {
+      return change().toString();
+    }
+  }
+
+  private void changeStartOptions(ServerRequest request, ServerResponse response) {
+    StartOptionsRequest wanted = Json.read(body(request), StartOptionsRequest.class);
+    send(
+        response,
+        backend.keeping().change(parameter(request, "name"), wanted.change(), wanted.passphrase()));
+  }
+
+  private void forgetStartOptions(ServerRequest request, ServerResponse response) {
+    backend.keeping().forget(parameter(request, "name"));
+    response.status(Status.NO_CONTENT_204).send();
+  }
+
+  private void checkpoint(ServerRequest request, ServerResponse response) {
+    response.status(Status.CREATED_201);
+    send(response, backend.keeping().checkpoint(parameter(request, "name")));
   }
 
   private void begin(ServerRequest request, ServerResponse response) {

@@ -1,5 +1,6 @@
 package io.pagurus.http;
 
+import io.pagurus.checkpoint.Keeping;
 import io.pagurus.event.Events;
 import io.pagurus.migration.Migrations;
 import io.pagurus.trust.TicketOffice;
@@ -21,4 +22,5 @@ public record Backend(
     TicketOffice tickets,
     Supplier<String> fingerprint,
     Supplier<List<String>> addresses,
-    Readiness readiness) {}
+    Readiness readiness,
+    Keeping keeping) {}

@@ -6,6 +6,7 @@ import static io.pagurus.model.FailureCode.NOT_FOUND;
 
 import io.pagurus.engine.ContainerEngine;
 import io.pagurus.engine.Departure;
+import io.pagurus.engine.Owners;
 import io.pagurus.event.Events;
 import io.pagurus.journal.Entry;
 import io.pagurus.journal.Journal;
@@ -50,8 +51,14 @@ public final class MigrationService implements Migrations {
   private static final Logger log = LoggerFactory.getLogger(MigrationService.class);
   private static final SecureRandom RANDOM = new SecureRandom();
 
+  /** How the id of each migration begins. */
+  private static final String MIGRATION = "m-";
+
   /** So many migrations that have ended are remembered. */
   private static final int HISTORY = 200;
+
+  /** A checkpoint of a large service takes that long. */
+  private static final Duration BRIEF_LIMIT = Duration.ofMinutes(2);
 
   private static final Duration CONNECT_LIMIT = Duration.ofSeconds(10);
 
@@ -66,7 +73,7 @@ public final class MigrationService implements Migrations {
   private final Set<String> unrecovered = new TreeSet<>();
   private boolean swept;
   private final Map<String, Doubt> doubts = new ConcurrentHashMap<>();
-  private final Map<String, String> owners = new ConcurrentHashMap<>();
+  private final Owners owners = new Owners();
 
   /**
    * @param name of this outer container in reports
@@ -99,6 +106,18 @@ public final class MigrationService implements Migrations {
     this.endpoint =
         new DestinationEndpoint(
             name, engine, tickets, journal, staging, events, this::arriving, this::rest);
+  }
+
+  /** Who has which container to itself. */
+  public Owners owners() {
+    return owners;
+  }
+
+  /** Whether a service of this name is on its way here or from here. */
+  public boolean isMoving(String service) {
+    return running.values().stream()
+        .map(Progress::status)
+        .anyMatch(status -> !status.ended() && status.service().equals(service));
   }
 
   /** Serves peers that bring services here. */
@@ -223,14 +242,14 @@ public final class MigrationService implements Migrations {
   private Doubt doubt(String id, String container, Optional<WayBack> way, Progress progress) {
     Doubt doubt =
         new Doubt(id, container, way, surroundings, progress, () -> release(id, container));
-    owners.put(container, id);
+    owners.claim(container, id);
     doubts.put(id, doubt);
     return doubt;
   }
 
   private void release(String id, String container) {
     doubts.remove(id);
-    owners.remove(container);
+    owners.release(container);
   }
 
   private void close(String id, List<Entry> entries, Outcome outcome, String message) {
@@ -285,6 +304,14 @@ public final class MigrationService implements Migrations {
   @Override
   public String begin(MigrationRequest request) {
     Departure service = engine.depart(request.service(), request.skipBinds());
+    if (owners.awaitBrief(service.id(), BRIEF_LIMIT)) {
+      // Restored meanwhile, it has other processes.
+      service = engine.depart(request.service(), request.skipBinds());
+    }
+    return begin(request, service);
+  }
+
+  private String begin(MigrationRequest request, Departure service) {
     String id = newId();
     own(service, id);
     Progress progress = new Progress(events, id, Role.SOURCE, service.name(), "");
@@ -308,7 +335,7 @@ public final class MigrationService implements Migrations {
     } finally {
       departures.remove(id);
       if (!doubts.containsKey(id)) {
-        owners.remove(service.id());
+        owners.release(service.id());
       }
       rest();
     }
@@ -345,19 +372,22 @@ public final class MigrationService implements Migrations {
   }
 
   private void own(Departure service, String id) {
-    String owner = owners.putIfAbsent(service.id(), id);
-    if (owner != null) {
+    Optional<String> owner = owners.claim(service.id(), id);
+    if (owner.isPresent()) {
       throw new MigrationException(
           BUSY,
-          "%s is migrating already (%s); `pagurus status %s` follows it."
-              .formatted(service.name(), owner, owner));
+          owner.get().startsWith(MIGRATION)
+              ? "%s is migrating already (%s); `pagurus status %s` follows it."
+                  .formatted(service.name(), owner.get(), owner.get())
+              : "%s is busy with its %s for longer than %d s. Try again."
+                  .formatted(service.name(), owner.get(), BRIEF_LIMIT.toSeconds()));
     }
   }
 
   private static String newId() {
     byte[] random = new byte[6];
     RANDOM.nextBytes(random);
-    return "m-" + HexFormat.of().formatHex(random);
+    return MIGRATION + HexFormat.of().formatHex(random);
   }
 
   @Override
@@ -445,7 +475,7 @@ public final class MigrationService implements Migrations {
                     service.image(),
                     service.state(),
                     service.memoryBytes(),
-                    Optional.ofNullable(owners.get(service.id())),
+                    owners.owner(service.id()).filter(owner -> owner.startsWith(MIGRATION)),
                     service.blockers()))
         .toList();
   }

@@ -156,7 +156,7 @@ public final class ArtifactSender implements AutoCloseable {
   private static final Buffer END = new Buffer();
 
   /** One artifact while it is being sent; used by one thread. */
-  public final class Artifact {
+  public final class Artifact implements Chunks {
     private final int number;
     private final Digest digest = new Digest();
     private final BlockingQueue<Buffer> empty = new ArrayBlockingQueue<>(BUFFERS);
@@ -172,7 +172,8 @@ public final class ArtifactSender implements AutoCloseable {
     }
 
     /** An empty buffer to fill and {@link #submit}; blocks while all are on their way. */
-    Buffer take() {
+    @Override
+    public Buffer take() {
       rethrow();
       Buffer buffer = empty.poll();
       if (buffer == null && allocated < BUFFERS) {
@@ -191,7 +192,8 @@ public final class ArtifactSender implements AutoCloseable {
     }
 
     /** Hands a filled buffer on. */
-    void submit(Buffer buffer) {
+    @Override
+    public void submit(Buffer buffer) {
       digest.update(buffer.bytes, 0, buffer.length);
       submitted += buffer.length;
       full.add(buffer);

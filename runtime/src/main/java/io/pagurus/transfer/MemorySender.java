@@ -4,7 +4,6 @@ import static io.pagurus.model.FailureCode.DUMP_FAILED;
 
 import io.pagurus.engine.Departure.PageRun;
 import io.pagurus.model.MigrationException;
-import io.pagurus.transfer.ArtifactSender.Artifact;
 import io.pagurus.transfer.ArtifactSender.Buffer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -66,7 +65,7 @@ public final class MemorySender implements AutoCloseable {
    *
    * @param processes by pid in the container
    */
-  public void sendLive(Artifact artifact, Map<Integer, ? extends PagedMemory> processes, Pace pace)
+  public void sendLive(Chunks artifact, Map<Integer, ? extends PagedMemory> processes, Pace pace)
       throws IOException {
     send(artifact, processes, true, pace);
   }
@@ -76,7 +75,7 @@ public final class MemorySender implements AutoCloseable {
    *
    * @param pages must be there
    */
-  public void sendLive(Artifact artifact, PagedMemory process, PageRun pages) throws IOException {
+  public void sendLive(Chunks artifact, PagedMemory process, PageRun pages) throws IOException {
     Writer writer = new Writer(artifact, true);
     sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
     writer.send(process, pages.address(), pages.pages());
@@ -89,7 +88,7 @@ public final class MemorySender implements AutoCloseable {
    * @param processes by pid in the container
    * @throws IOException also when a page that is there can't be read
    */
-  public void sendFrozen(Artifact artifact, Map<Integer, ? extends PagedMemory> processes)
+  public void sendFrozen(Chunks artifact, Map<Integer, ? extends PagedMemory> processes)
       throws IOException {
     send(artifact, processes, false, Pace.FULL);
   }
@@ -102,14 +101,14 @@ public final class MemorySender implements AutoCloseable {
    * @param late once true, stays true
    */
   public void sendUntil(
-      Artifact artifact, Map<Integer, ? extends PagedMemory> processes, BooleanSupplier late)
+      Chunks artifact, Map<Integer, ? extends PagedMemory> processes, BooleanSupplier late)
       throws IOException {
     Writer writer = new Writer(artifact, false, Pace.FULL, late);
     send(writer, processes);
   }
 
   private void send(
-      Artifact artifact, Map<Integer, ? extends PagedMemory> processes, boolean live, Pace pace)
+      Chunks artifact, Map<Integer, ? extends PagedMemory> processes, boolean live, Pace pace)
       throws IOException {
     send(new Writer(artifact, live, pace, () -> false), processes);
   }
@@ -154,7 +153,7 @@ public final class MemorySender implements AutoCloseable {
    * @throws MigrationException DUMP_FAILED for a process that was not there at the freeze
    */
   public void sendFrozen(
-      Artifact artifact, Map<Integer, ? extends PagedMemory> processes, List<MissingPages.Run> runs)
+      Chunks artifact, Map<Integer, ? extends PagedMemory> processes, List<MissingPages.Run> runs)
       throws IOException {
     Writer writer = new Writer(artifact, false);
     for (MissingPages.Run run : runs) {
@@ -206,7 +205,7 @@ public final class MemorySender implements AutoCloseable {
    * @param wanted runs by pid in the container
    */
   public void sendMissing(
-      Artifact artifact,
+      Chunks artifact,
       Map<Integer, ? extends PagedMemory> processes,
       Map<Integer, List<PageRun>> wanted)
       throws IOException {
@@ -241,7 +240,7 @@ public final class MemorySender implements AutoCloseable {
   }
 
   private final class Writer {
-    private final Artifact artifact;
+    private final Chunks artifact;
     private final boolean live;
     private final Pace pace;
     private final BooleanSupplier late;
@@ -250,11 +249,11 @@ public final class MemorySender implements AutoCloseable {
     /** The pace has ended the pass early. */
     boolean stopped;
 
-    Writer(Artifact artifact, boolean live) {
+    Writer(Chunks artifact, boolean live) {
       this(artifact, live, Pace.FULL, () -> false);
     }
 
-    Writer(Artifact artifact, boolean live, Pace pace, BooleanSupplier late) {
+    Writer(Chunks artifact, boolean live, Pace pace, BooleanSupplier late) {
       this.artifact = artifact;
       this.live = live;
       this.pace = pace;

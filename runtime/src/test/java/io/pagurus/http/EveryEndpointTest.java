@@ -49,6 +49,11 @@ final class EveryEndpointTest {
           Map.entry("GET /metrics", EnumSet.of(Role.READ)),
           Map.entry("GET /v1/services", EnumSet.of(Role.READ)),
           Map.entry("GET /v1/services/{name}/logs", EnumSet.of(Role.READ)),
+          Map.entry("GET /v1/start-options", EnumSet.of(Role.READ)),
+          Map.entry("GET /v1/services/{name}/start-options", EnumSet.of(Role.READ)),
+          Map.entry("POST /v1/services/{name}/start-options", EnumSet.of(Role.ADMIN)),
+          Map.entry("DELETE /v1/services/{name}/start-options", EnumSet.of(Role.ADMIN)),
+          Map.entry("POST /v1/services/{name}/checkpoints", EnumSet.of(Role.ADMIN)),
           Map.entry("POST /v1/migrations", EnumSet.of(Role.MIGRATE)),
           Map.entry("GET /v1/migrations", EnumSet.of(Role.READ)),
           Map.entry("GET /v1/migrations/{id}", EnumSet.of(Role.READ, Role.MIGRATE)),
@@ -66,6 +71,7 @@ final class EveryEndpointTest {
       Map.of(
           "POST /v1/migrations", "{\"service\": \"web\", \"to\": \"pagurus1.x\"}",
           "POST /v1/migrations/{id}/resolution", "{\"keep\": \"source\", \"checked\": true}",
+          "POST /v1/services/{name}/start-options", "{\"on_exit\": \"standby\"}",
           "POST /v1/tickets", "{}");
 
   @TempDir private Path directory;
@@ -117,9 +123,10 @@ final class EveryEndpointTest {
   /** Everything that a call may change. */
   private String state() throws IOException {
     try (Stream<Path> tickets = Files.list(directory.resolve("tickets"))) {
-      return "%s %s %s"
+      return "%s %s %s %s"
           .formatted(
               RawHttp.get(runtime.socket(), "/v1/migrations").body(),
+              RawHttp.get(runtime.socket(), "/v1/start-options").body(),
               runtime.migrations.lastRequest(),
               tickets.map(Path::toString).collect(Collectors.toCollection(TreeSet::new)));
     }

@@ -279,6 +279,36 @@ final class HttpApiTest {
   }
 
   @Test
+  void startOptionsAreSetShownAndRemoved() throws Exception {
+    assertEquals("[]", get("/v1/start-options").body());
+    assertEquals(404, get("/v1/services/web/start-options").status());
+    String change =
+        "{\"checkpoint_interval_ms\": 30000, \"passphrase\": \"correct horse battery\"}";
+    Answer answer = post("/v1/services/web/start-options", change);
+    assertEquals(200, answer.status(), answer.body());
+    assertFalse(answer.body().contains("horse"), answer.body());
+    JsonNode options = JSON.readTree(answer.body()).path("options");
+    assertEquals("restore-last-checkpoint", options.path("on_exit").asText());
+    assertEquals(3, options.path("checkpoint_keep").asInt());
+    Answer taken = post("/v1/services/web/checkpoints", "");
+    assertEquals(201, taken.status(), taken.body());
+    assertEquals(120, JSON.readTree(taken.body()).at("/checkpoints/0/frozen_ms").asInt());
+    for (String wrong :
+        List.of(
+            "{\"on_exit\": \"again\"}",
+            "{\"checkpoint_interval_ms\": 999}",
+            "{\"checkpoint_keep\": 0}",
+            "{\"checkpoint_max_size_bytes\": -1}",
+            "{\"restart\": true}")) {
+      assertEquals(400, post("/v1/services/web/start-options", wrong).status(), wrong);
+    }
+    assertEquals(
+        204,
+        RawHttp.send(runtime.socket(), "DELETE", "/v1/services/web/start-options", "").status());
+    assertEquals("[]", get("/v1/start-options").body());
+  }
+
+  @Test
   void bodyBeyondOneMebibyteIsRefused() throws Exception {
     Answer answer = post("/v1/migrations", " ".repeat((1 << 20) + 1));
     assertEquals(413, answer.status());

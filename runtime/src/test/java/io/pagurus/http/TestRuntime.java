@@ -49,6 +49,8 @@ public final class TestRuntime implements AutoCloseable {
     return runtime;
   }
 
+  final FakeKeeping keeping = new FakeKeeping();
+
   private TestRuntime(
       Path directory, PeerEndpoint peers, Optional<String> token, Duration greetingLimit)
       throws IOException {
@@ -76,7 +78,8 @@ public final class TestRuntime implements AutoCloseable {
             tickets,
             identity::clientFingerprint,
             () -> List.of("192.0.2.7:7070"),
-            readiness);
+            readiness,
+            keeping);
     api = new HttpApi(directory, tokens(token), backend);
     listener = new NetworkListener(0, identity, peers, api.networkSocket(), greetingLimit);
   }

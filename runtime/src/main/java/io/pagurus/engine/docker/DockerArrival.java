@@ -32,7 +32,6 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -49,8 +48,6 @@ import org.slf4j.LoggerFactory;
 final class DockerArrival implements Arrival {
   private static final Logger log = LoggerFactory.getLogger(DockerArrival.class);
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final Duration START_LIMIT = Duration.ofMinutes(1);
-  private static final Duration RESTORE_LIMIT = Duration.ofMinutes(2);
 
   /** A service that has little on tmpfs may have more by the time of the freeze, bytes. */
   private static final long TMPFS_SLACK_BYTES = 64L << 20;
@@ -70,7 +67,7 @@ final class DockerArrival implements Arrival {
   private String id = "";
   private InnerContainer created;
   private ContainerLog oldLog;
-  private HeldStart start;
+  private HeldRestore start;
   private final Path checkpoint;
   private RestoreMemory memory = RestoreMemory.NONE;
   private SparedMemory shared;
@@ -154,7 +151,7 @@ final class DockerArrival implements Arrival {
       if (created.logDriver().equals("json-file")) {
         oldLog.reserve(plan.logBytes(), logLimit());
       }
-      start = begin();
+      start = new HeldRestore(api, plan.service(), begin(), checkpoint, work);
       if (!plan.descriptors().isEmpty()) {
         load();
       }
@@ -169,14 +166,14 @@ final class DockerArrival implements Arrival {
               .formatted(plan.service(), e.getMessage()),
           e);
     } catch (InterruptedException e) {
-      throw interrupted(e);
+      throw HeldRestore.interrupted(e);
     }
   }
 
   private HeldStart begin() throws InterruptedException, TimeoutException {
     return DockerEngine.mayChangeAddress(plan)
-        ? addresses.startAnywhere(id, spec.container(), START_LIMIT)
-        : addresses.start(id, spec.container(), START_LIMIT);
+        ? addresses.startAnywhere(id, spec.container(), HeldRestore.START_LIMIT)
+        : addresses.start(id, spec.container(), HeldRestore.START_LIMIT);
   }
 
   /** All that runc reads of a checkpoint before CRIU does is known by now. */
@@ -184,7 +181,7 @@ final class DockerArrival implements Arrival {
     Files.createDirectories(checkpoint);
     Files.writeString(
         checkpoint.resolve("descriptors.json"), JSON.writeValueAsString(plan.descriptors()));
-    start.load(checkpoint, work);
+    start.load();
   }
 
   /** The log option max-size, such as 10m; unlimited without it. */
@@ -264,60 +261,12 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void restore() {
-    try {
-      if (!start.isLoaded()) {
-        start.load(checkpoint, work);
-      }
-      memory.awaitDaemon();
-      start.restore(!memory.whole());
-      start.awaitResumed(RESTORE_LIMIT);
-    } catch (EngineException | IOException | TimeoutException e) {
-      throw inCriusWords(
-          new MigrationException(
-              RESTORE_FAILED,
-              "The destination could not restore %s: %s.".formatted(plan.service(), e.getMessage()),
-              e));
-    } catch (InterruptedException e) {
-      throw interrupted(e);
-    }
+    start.run(memory);
   }
 
   @Override
   public Map<String, Long> adopted() {
-    try {
-      start.awaitStarted(START_LIMIT);
-      start.close();
-      InnerContainer running = InnerContainer.of(api.inspect(id));
-      if (running.state() != InnerContainer.State.RUNNING) {
-        throw new MigrationException(
-            RESTORE_FAILED,
-            "The restored %s is %s a moment later.".formatted(plan.service(), running.state()));
-      }
-    } catch (EngineException | TimeoutException e) {
-      throw inCriusWords(
-          new MigrationException(
-              RESTORE_FAILED,
-              "The engine could not start %s: %s.".formatted(plan.service(), e.getMessage()),
-              e));
-    } catch (InterruptedException e) {
-      throw interrupted(e);
-    }
-    return statistics();
-  }
-
-  private Map<String, Long> statistics() {
-    try {
-      return new CheckpointDirectory(work).restoreStatistics();
-    } catch (IOException e) {
-      // The service runs: its statistics are not worth a failure.
-      log.warn("Cannot read CRIU's statistics of {}: {}", plan.service(), e.getMessage());
-      return Map.of();
-    }
-  }
-
-  private static MigrationException interrupted(InterruptedException e) {
-    Thread.currentThread().interrupt();
-    return new MigrationException(RESTORE_FAILED, "The arrival was interrupted.", e);
+    return start.adopted();
   }
 
   @Override
@@ -379,12 +328,5 @@ final class DockerArrival implements Arrival {
         log.warn("Cannot remove {}: {}", what, e.getMessage());
       }
     }
-  }
-
-  private MigrationException inCriusWords(MigrationException failure) {
-    List<String> errors = Criu.errors(work.resolve("restore.log"));
-    return errors.isEmpty()
-        ? failure
-        : failure.with("CRIU says: %s.".formatted(String.join("; ", errors)));
   }
 }

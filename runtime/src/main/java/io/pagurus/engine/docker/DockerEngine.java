@@ -26,6 +26,7 @@ import io.pagurus.dind.VolumeSpec;
 import io.pagurus.engine.Arrival;
 import io.pagurus.engine.ContainerEngine;
 import io.pagurus.engine.Departure;
+import io.pagurus.engine.Household;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.Capability;
 import io.pagurus.model.MigrationException;
@@ -45,10 +46,12 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /** The inner Docker engine as the port sees it. */
@@ -69,6 +72,7 @@ public final class DockerEngine implements ContainerEngine {
   private final RestoreCosts costs = new RestoreCosts();
   private final Leftovers leftovers;
   private final PolicyFile policy;
+  private volatile Function<String, Map<String, String>> luggage = container -> Map.of();
 
   /**
    * @param declared told which of its services leave and return
@@ -82,6 +86,20 @@ public final class DockerEngine implements ContainerEngine {
     this.addresses = new AddressReservation(api, HeldStart.DIRECTORY);
     this.machine = machine;
     this.leftovers = new Leftovers(api, declared, machine::features);
+  }
+
+  /**
+   * What containers that leave take along.
+   *
+   * @param byContainer labels by the id of a container
+   */
+  public void pack(Function<String, Map<String, String>> byContainer) {
+    luggage = byContainer;
+  }
+
+  /** Its services in their normal life. */
+  public Household household() {
+    return new DockerHousehold(api, addresses, costs, machine::lazyObstacle);
   }
 
   @Override
@@ -115,7 +133,7 @@ public final class DockerEngine implements ContainerEngine {
     return api.find(listed.path("Id").asText()).map(this::summaryOf);
   }
 
-  private static String name(ObjectNode listed) {
+  static String name(ObjectNode listed) {
     return listed.path("Names").path(0).asText().replaceFirst("^/", "");
   }
 
@@ -182,6 +200,8 @@ public final class DockerEngine implements ContainerEngine {
     return reachable(
         () -> {
           ObjectNode inspect = api.inspect(find(service).id());
+          ObjectNode labels = ((ObjectNode) inspect.path("Config")).withObject("Labels");
+          luggage.apply(inspect.path("Id").asText()).forEach(labels::put);
           return new DockerDeparture(
               api, declared, new ContainerSpec(inspect), skipBinds, machine.features());
         });
@@ -465,7 +485,7 @@ public final class DockerEngine implements ContainerEngine {
         });
   }
 
-  private static <T> T reachable(Supplier<T> call) {
+  static <T> T reachable(Supplier<T> call) {
     try {
       return call.get();
     } catch (EngineUnreachableException e) {

@@ -1,0 +1,10 @@
+package io.pagurus.transfer;
+
+/** Where chunks go, each filled by whoever took its buffer; one thread. */
+public sealed interface Chunks permits ArtifactSender.Artifact, ChunkWriter {
+  /** An empty buffer to fill and {@link #submit}. */
+  ArtifactSender.Buffer take();
+
+  /** Hands a filled buffer on. */
+  void submit(ArtifactSender.Buffer buffer);
+}
