@@ -11,7 +11,8 @@ import java.util.Optional;
 
 /**
  * Logs one line per event to stderr, tickets masked. Found by logback as a service; in code,
- * because reading an XML file doubles logback's start. {@code PAGURUS_LOG_LEVEL} sets the level.
+ * because reading an XML file doubles logback's start. {@code PAGURUS_LOG_LEVEL} sets the level;
+ * libraries never say more than INFO.
  */
 public final class Logging extends ContextAwareBase implements Configurator {
   private static final String PATTERN =
@@ -29,9 +30,13 @@ public final class Logging extends ContextAwareBase implements Configurator {
     appender.setEncoder(encoder);
     appender.start();
     var root = context.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
-    root.setLevel(
+    Level wanted =
         Level.toLevel(
-            Optional.ofNullable(System.getenv("PAGURUS_LOG_LEVEL")).orElse("INFO"), Level.INFO));
+            Optional.ofNullable(System.getenv("PAGURUS_LOG_LEVEL")).orElse("INFO"), Level.INFO);
+    // Libraries debug with every byte that they carry, to the engine and from it: services'
+    // secrets.
+    root.setLevel(wanted.isGreaterOrEqual(Level.INFO) ? wanted : Level.INFO);
+    context.getLogger("io.pagurus").setLevel(wanted);
     root.addAppender(appender);
     context.getLogger("io.helidon").setLevel(Level.WARN);
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
