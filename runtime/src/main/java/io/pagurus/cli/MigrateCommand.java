@@ -62,6 +62,13 @@ final class MigrateCommand extends ApiCommand {
   private Optional<String> timeoutAction = Optional.empty();
 
   @Option(
+      names = "--reconnect-timeout",
+      paramLabel = "DURATION",
+      description =
+          "How long a lost connection is tried to be replaced before the freeze (default: 30s; 0s: not at all); while the service stands still, 4 s at most.")
+  private Optional<Duration> reconnectTimeout = Optional.empty();
+
+  @Option(
       names = "--bandwidth",
       paramLabel = "RATE",
       description = "Sends at most this much per second, for instance 50MiB or 500Mbit.")
@@ -187,6 +194,8 @@ final class MigrateCommand extends ApiCommand {
     timeout.ifPresent(limit -> request.put("timeout_ms", Node.of(limit.toMillis())));
     downtimeLimit.ifPresent(limit -> request.put("downtime_limit_ms", Node.of(limit.toMillis())));
     timeoutAction.ifPresent(action -> request.put("timeout_action", Node.of(action)));
+    reconnectTimeout.ifPresent(
+        limit -> request.put("reconnect_timeout_ms", Node.of(limit.toMillis())));
     precopyCpu.ifPresent(
         share ->
             request.put("precopy_cpu_percent", number("--precopy-cpu", Units::percent, share)));

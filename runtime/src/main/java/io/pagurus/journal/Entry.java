@@ -26,8 +26,17 @@ import java.util.Optional;
 @JsonInclude(JsonInclude.Include.NON_ABSENT)
 public sealed interface Entry {
 
-  /** First entry of either side: how the migration looks to an operator. */
-  record Begun(MigrationStatus status) implements Entry {}
+  /**
+   * First entry of either side: how the migration looks to an operator.
+   *
+   * @param way source: whom to tell after a restart that this is over; empty at the destination and
+   *     in journals of an earlier build
+   */
+  record Begun(MigrationStatus status, Optional<WayBack> way) implements Entry {
+    public Begun(MigrationStatus status) {
+      this(status, Optional.empty());
+    }
+  }
 
   /** Source: the container is frozen, or about to be. Recovery: thaw. */
   record Frozen(String container) implements Entry {}

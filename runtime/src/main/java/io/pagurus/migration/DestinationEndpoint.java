@@ -2,6 +2,7 @@ package io.pagurus.migration;
 
 import static io.pagurus.model.FailureCode.BUSY;
 import static io.pagurus.model.FailureCode.FORBIDDEN;
+import static io.pagurus.model.FailureCode.NOT_FOUND;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.UNAUTHORIZED;
 
@@ -20,6 +21,7 @@ import io.pagurus.transfer.ArtifactReceiver;
 import io.pagurus.trust.Lockout;
 import io.pagurus.trust.Places;
 import io.pagurus.trust.Proof;
+import io.pagurus.trust.ResumptionProof;
 import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
 import java.io.InputStream;
@@ -122,6 +124,7 @@ final class DestinationEndpoint implements PeerEndpoint {
         case CONTROL -> serveControl(connection, hello, caller, admitted);
         case BULK -> serveBulk(connection, hello, admitted);
         case RETURN -> serveReturn(connection, hello, remote, admitted);
+        case RESUME -> serveResume(connection, hello, remote, admitted);
       }
     } catch (MigrationException e) {
       log.info("Refused {}: {}", remote, e.getMessage());
@@ -218,7 +221,10 @@ final class DestinationEndpoint implements PeerEndpoint {
     register(migration);
     try {
       log.info("{} at {} wants to bring {}", proof.source(), caller, proof.service());
-      connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), token));
+      connection.send(
+          new Message.Welcome(
+              Version.CURRENT, name, engine.features(), token, hello.keepMillis() > 0));
+      migration.channels().keep(hello, connection);
       migration.serve();
     } finally {
       open.remove(hello.migration());
@@ -283,6 +289,25 @@ final class DestinationEndpoint implements PeerEndpoint {
     }
   }
 
+  /** A connection that was lost before the commit goes on over this one. */
+  private void serveResume(
+      FrameConnection connection, Message.Hello hello, String remote, Runnable admitted) {
+    Message.Resume resume = connection.expect(Message.Resume.class);
+    String token = tickets.tokens().of(hello.migration());
+    if (!ResumptionProof.matches(token, resume.channel(), resume.attempt(), hello.ticket())) {
+      lockout.failed(remote);
+      throw new MigrationException(UNAUTHORIZED, "A wrong proof for this connection.");
+    }
+    admitted.run();
+    DestinationMigration migration = open.get(hello.migration());
+    if (migration == null) {
+      throw new MigrationException(
+          NOT_FOUND,
+          "The destination does not know the migration any more: its runtime was restarted, or has given it up.");
+    }
+    migration.channels().resume(resume, connection);
+  }
+
   private void answer(String id, FrameConnection connection) {
     DestinationMigration live = open.get(id);
     if (live == null) {
@@ -334,14 +359,17 @@ final class DestinationEndpoint implements PeerEndpoint {
     }
     admitted.run();
     try {
-      receive(connection, migration);
+      receive(connection, hello, migration);
     } finally {
       bulks.leave(hello.migration());
     }
   }
 
-  private void receive(FrameConnection connection, DestinationMigration migration) {
-    connection.send(new Message.Welcome(Version.CURRENT, name, engine.features(), ""));
+  private void receive(
+      FrameConnection connection, Message.Hello hello, DestinationMigration migration) {
+    connection.send(
+        new Message.Welcome(Version.CURRENT, name, engine.features(), "", hello.keepMillis() > 0));
+    migration.channels().keep(hello, connection);
     ArtifactReceiver receiver =
         new ArtifactReceiver(connection, migration, migration.progress()::moved);
     migration.bulkOpened(connection);

@@ -82,6 +82,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private volatile Optional<Message.Wanted> wanted = Optional.empty();
 
   private final Set<FrameConnection> bulk = ConcurrentHashMap.newKeySet();
+  private final Channels channels;
   private final Intake intake;
   private final Probes probes = new Probes();
   private State state = new State.Connected();
@@ -108,6 +109,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     this.journal = journal;
     this.staging = staging;
     this.progress = progress;
+    this.channels = new Channels(progress);
     this.control = control;
     this.intake = new Intake(engine, staging);
   }
@@ -120,9 +122,14 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     return progress;
   }
 
+  /** Its connections, as long as they outlive their links. */
+  Channels channels() {
+    return channels;
+  }
+
   /** Serves the control connection to its end, and stays until the migration has ended here. */
   void serve() {
-    try (var _ = Heartbeat.start(id, () -> control, this::patience, this::silent)) {
+    try (var _ = Heartbeat.start(id, () -> control, this::patience, channels::drop, this::silent)) {
       serve(control);
     }
   }
@@ -131,7 +138,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private synchronized Duration patience() {
     return state instanceof State.Restoring && intake.follow()
         ? Heartbeat.URGENT
-        : Heartbeat.PATIENT;
+        : channels.patience();
   }
 
   /** Nothing that a source has left half sent may wait for it for ever. */
@@ -319,6 +326,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   }
 
   private void restore(Arrival arrival) {
+    channels.release("The service is committed to this destination.");
     // From here on the source waits for our word: it thaws only when we say that we gave up.
     journal.append(id, new Entry.Restoring(arrival.id(), arrival.whole(), engine.epoch()));
     state = new State.Restoring(arrival);
@@ -417,6 +425,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           case State.Restored restored -> Optional.empty();
           case State.Aborted aborted -> Optional.empty();
         };
+    channels.release(reason.getMessage());
     arrival.ifPresent(left -> record(new Entry.Aborted(left.id(), reason.getMessage())));
     state = new State.Aborted(reason);
     notifyAll();

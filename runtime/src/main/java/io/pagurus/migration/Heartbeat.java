@@ -2,7 +2,6 @@ package io.pagurus.migration;
 
 import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.FrameConnection;
-import io.pagurus.protocol.Message;
 import java.time.Duration;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -21,8 +20,12 @@ final class Heartbeat implements AutoCloseable {
   /** While nothing stands still; a link may be back by then. */
   static final Duration PATIENT = Duration.ofSeconds(30);
 
+  /** Then a link seems dead, and another one may do better; sooner where there is less patience. */
+  static final Duration SUSPICIOUS = Duration.ofSeconds(4);
+
   private final Supplier<FrameConnection> connection;
   private final Supplier<Duration> patience;
+  private final Runnable suspicious;
   private final BiConsumer<FrameConnection, Duration> silent;
   private final Thread thread;
 
@@ -30,9 +33,11 @@ final class Heartbeat implements AutoCloseable {
       String migration,
       Supplier<FrameConnection> connection,
       Supplier<Duration> patience,
+      Runnable suspicious,
       BiConsumer<FrameConnection, Duration> silent) {
     this.connection = connection;
     this.patience = patience;
+    this.suspicious = suspicious;
     this.silent = silent;
     this.thread = Thread.ofPlatform().daemon().name("beat-" + migration).unstarted(this::run);
   }
@@ -40,14 +45,16 @@ final class Heartbeat implements AutoCloseable {
   /**
    * @param connection at present
    * @param patience how long the other side may say nothing, as it holds at present
+   * @param suspicious told well before, while there is a link
    * @param silent told, once for each connection, when it has said nothing for so long
    */
   static Heartbeat start(
       String migration,
       Supplier<FrameConnection> connection,
       Supplier<Duration> patience,
+      Runnable suspicious,
       BiConsumer<FrameConnection, Duration> silent) {
-    Heartbeat heartbeat = new Heartbeat(migration, connection, patience, silent);
+    Heartbeat heartbeat = new Heartbeat(migration, connection, patience, suspicious, silent);
     heartbeat.thread.start();
     return heartbeat;
   }
@@ -57,12 +64,18 @@ final class Heartbeat implements AutoCloseable {
     try {
       while (true) {
         long since = System.nanoTime();
-        Thread.sleep(INTERVAL);
         FrameConnection now = connection.get();
         beat(now);
-        // Stopped itself, this side has not heard yet what has come meanwhile.
+        Thread.sleep(INTERVAL);
+        // Stopped itself, this side has not heard yet what has come meanwhile, nor said anything.
         boolean late = System.nanoTime() - since > 2 * INTERVAL.toNanos();
+        if (late) {
+          now.excuse();
+        }
         Duration limit = patience.get();
+        if (!late && now.open() && now.silence().compareTo(suspicion(limit)) > 0) {
+          suspicious.run();
+        }
         if (now != silentOne && !late && now.silence().compareTo(limit) > 0) {
           silentOne = now;
           silent.accept(now, limit);
@@ -73,9 +86,14 @@ final class Heartbeat implements AutoCloseable {
     }
   }
 
+  private static Duration suspicion(Duration limit) {
+    Duration half = limit.dividedBy(2);
+    return half.compareTo(SUSPICIOUS) < 0 ? half : SUSPICIOUS;
+  }
+
   private static void beat(FrameConnection connection) {
     try {
-      connection.send(new Message.Alive());
+      connection.sayAlive();
     } catch (MigrationException e) {
       // Whoever reads there is told.
     }

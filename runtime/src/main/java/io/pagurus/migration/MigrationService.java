@@ -174,6 +174,7 @@ public final class MigrationService implements Migrations {
       case Entry.Ended(MigrationStatus status) -> ended.put(id, status);
       case Entry.Frozen(String container) -> {
         Optional<Instant> since = engine.thawLeftover(container);
+        giveBackTheirPart(id, entries);
         MigrationStatus begun = statusOf(entries, Optional.empty(), "");
         close(
             id,
@@ -186,8 +187,10 @@ public final class MigrationService implements Migrations {
           doubt(id, container, way, resumed(id, entries)).start();
       case Entry.Resolved(String container, Keep keep) ->
           doubt(id, container, Optional.empty(), resumed(id, entries)).carryOut(keep);
-      case Entry.Begun(MigrationStatus status) when status.role() == Role.SOURCE ->
-          close(id, entries, Outcome.FAILED, "The runtime ended early; nothing had changed.");
+      case Entry.Begun begun when begun.status().role() == Role.SOURCE -> {
+        giveBackTheirPart(id, entries);
+        close(id, entries, Outcome.FAILED, "The runtime ended early; nothing had changed.");
+      }
       case Entry.Begun _,
           Entry.Creating _,
           Entry.Arriving _,
@@ -198,6 +201,19 @@ public final class MigrationService implements Migrations {
         ArrivalRecovery.End end = new ArrivalRecovery(engine, journal).recover(id, entries);
         close(id, entries, end.outcome(), end.message());
       }
+    }
+  }
+
+  /**
+   * A destination that waits for this source to return learns that there is nothing to wait for.
+   */
+  private void giveBackTheirPart(String id, List<Entry> entries) {
+    if (entries.getFirst() instanceof Entry.Begun(MigrationStatus _, Optional<WayBack> way)) {
+      way.ifPresent(
+          known ->
+              Thread.ofVirtual()
+                  .name("farewell-" + id)
+                  .start(() -> new Farewell(surroundings.dialer(), id, known).say()));
     }
   }
 

@@ -6,6 +6,7 @@ import static io.pagurus.model.FailureCode.PROTOCOL;
 import io.pagurus.journal.WayBack;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Ear;
 import io.pagurus.protocol.Features;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
@@ -27,14 +28,11 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
-import java.util.function.Supplier;
 import javax.net.ssl.SSLSocket;
 
 /**
@@ -44,9 +42,6 @@ final class Peer implements AutoCloseable {
   private static final HexFormat HEX = HexFormat.of();
   private static final int BUFFER_BYTES = 1 << 20;
   private static final Duration GREETING_LIMIT = Duration.ofSeconds(30);
-
-  /** For the last word about an artifact: an image of many GiB may still be unpacked. */
-  private static final Duration APPLY_LIMIT = Duration.ofMinutes(15);
 
   private static final Duration EXPLANATION_LIMIT = Duration.ofSeconds(2);
 
@@ -58,19 +53,15 @@ final class Peer implements AutoCloseable {
   private final Message.Welcome welcome;
   private final AtomicInteger artifacts = new AtomicInteger();
   private final List<ArtifactSender> bulk = new ArrayList<>();
-  private final BlockingQueue<Heard> heard = new LinkedBlockingQueue<>();
+  private final Reconnecting reconnecting;
+  private final AtomicInteger channels = new AtomicInteger();
+  private final Ear ear;
   private Optional<Heartbeat> heartbeat = Optional.empty();
+  private boolean committed;
   private volatile Consumer<Message.Wanted> wanted =
       page -> {
         throw new MigrationException(PROTOCOL, "The destination wants pages that it has.");
       };
-
-  /** What the destination said, or how its connection ended. */
-  private sealed interface Heard {
-    record Said(Message message) implements Heard {}
-
-    record Ended(MigrationException how) implements Heard {}
-  }
 
   private Peer(
       PeerDialer dialer,
@@ -78,30 +69,55 @@ final class Peer implements AutoCloseable {
       FrameConnection control,
       Target target,
       String migration,
-      Message.Welcome welcome) {
+      Message.Welcome welcome,
+      Reconnecting reconnecting) {
     this.dialer = dialer;
     this.socket = socket;
     this.control = control;
     this.target = target;
     this.migration = migration;
     this.welcome = welcome;
+    this.reconnecting = reconnecting;
+    silenceUnlimited(socket);
+    keep(control, welcome, channels.get());
+    // Whatever this side does meanwhile: only who listens can notice silence.
+    this.ear = Ear.on(control, migration, this::aside);
+  }
+
+  private void keep(FrameConnection connection, Message.Welcome answer, int channel) {
+    if (answer.keeps()) {
+      connection.keep(reconnecting.rescue(dialer, migration, wayBack(), channel));
+    }
   }
 
   /**
    * Connects, proves the ticket's secret if there is one, and learns who answers.
    *
    * @param source name of this outer container
+   * @param reconnecting when a link is lost before the commit
    * @throws MigrationException PEER_UNREACHABLE, UNAUTHORIZED or INCOMPATIBLE_PEER
    */
   static Peer connect(
-      PeerDialer dialer, Target target, String migration, String source, String service) {
+      PeerDialer dialer,
+      Target target,
+      String migration,
+      String source,
+      String service,
+      Reconnecting reconnecting) {
     SSLSocket socket = dialer.dial(target.addresses(), target.fingerprint());
     try {
       FrameConnection control = open(socket, GREETING_LIMIT);
       byte[] nonce = Proof.nonce();
       String ticketId = target.ticket().map(Ticket::id).orElse("");
       control.send(
-          new Hello(Version.CURRENT, Role.CONTROL, migration, ticketId, HEX.formatHex(nonce)));
+          new Hello(
+              Version.CURRENT,
+              Role.CONTROL,
+              migration,
+              ticketId,
+              HEX.formatHex(nonce),
+              0,
+              reconnecting.millis()));
       Message.Challenge challenge = control.expect(Message.Challenge.class);
       Version.agree(challenge.version());
       String proof =
@@ -112,33 +128,14 @@ final class Peer implements AutoCloseable {
               .orElse("");
       control.send(new Message.Prove(source, service, proof));
       Message.Welcome welcome = control.expect(Message.Welcome.class);
-      Peer peer = new Peer(dialer, socket, control, target, migration, welcome);
-      peer.listen();
-      return peer;
+      return new Peer(dialer, socket, control, target, migration, welcome, reconnecting);
     } catch (RuntimeException e) {
       closeQuietly(socket);
       throw e;
     }
   }
 
-  /** Whatever this side does meanwhile: only who listens can notice silence. */
-  private void listen() {
-    silenceUnlimited();
-    Thread.ofVirtual()
-        .name("ear-" + migration)
-        .start(
-            () -> {
-              try {
-                while (true) {
-                  hear(control.receive());
-                }
-              } catch (MigrationException e) {
-                heard.add(new Heard.Ended(e));
-              }
-            });
-  }
-
-  private void silenceUnlimited() {
+  static void silenceUnlimited(SSLSocket socket) {
     try {
       socket.setSoTimeout(0);
     } catch (SocketException e) {
@@ -146,27 +143,28 @@ final class Peer implements AutoCloseable {
     }
   }
 
-  private void hear(Message message) {
+  private boolean aside(Message message) {
     if (message instanceof Message.Wanted page) {
       wanted.accept(page);
-    } else {
-      heard.add(new Heard.Said(message));
+      return true;
     }
+    return false;
   }
 
   /**
    * From here on both sides tell each other that they live.
    *
-   * @param patience how long the destination may say nothing, as it holds at present
-   * @param silent told why when it has; whatever waits for its word ends then
+   * @param silent told why when the destination has said nothing for too long; whatever waits for
+   *     its word ends then
    */
-  void watch(Supplier<Duration> patience, Consumer<MigrationException> silent) {
+  void watch(Consumer<MigrationException> silent) {
     heartbeat =
         Optional.of(
             Heartbeat.start(
                 migration,
                 () -> control,
-                patience,
+                reconnecting::patience,
+                this::drop,
                 (connection, limit) -> {
                   var why =
                       new MigrationException(
@@ -174,8 +172,35 @@ final class Peer implements AutoCloseable {
                           "The destination has said nothing for %d s."
                               .formatted(limit.toSeconds()));
                   silent.accept(why);
-                  heard.add(new Heard.Ended(why));
+                  ear.end(why);
                 }));
+  }
+
+  /** A dead link is seldom alone. */
+  private void drop() {
+    control.drop();
+    bulk.forEach(ArtifactSender::drop);
+  }
+
+  /**
+   * Returns when no link is lost, for all that is known: a service is not frozen before a broken
+   * one.
+   *
+   * @throws MigrationException PEER_UNREACHABLE when one could not be replaced
+   */
+  void requireLinks() {
+    control.requireLink(reconnecting.patience());
+    bulk.forEach(sender -> sender.requireLink(reconnecting.patience()));
+  }
+
+  /**
+   * From here on a lost link is not replaced: before the commit, after which only the destination's
+   * journal tells how it stands.
+   */
+  void release() {
+    committed = true;
+    control.release();
+    bulk.forEach(ArtifactSender::release);
   }
 
   static FrameConnection open(SSLSocket socket, Duration silence) {
@@ -184,11 +209,18 @@ final class Peer implements AutoCloseable {
       socket.setSoTimeout((int) silence.toMillis());
       return FrameConnection.dialled(
           new java.io.BufferedInputStream(socket.getInputStream(), BUFFER_BYTES >> 4),
-          socket.getOutputStream());
+          socket.getOutputStream(),
+          () -> cut(socket));
     } catch (IOException e) {
       throw new MigrationException(
           PEER_UNREACHABLE, "The destination hung up: " + e.getMessage() + ".", e);
     }
+  }
+
+  /** Without waiting for whoever is stuck in it. */
+  private static void cut(SSLSocket socket) throws IOException {
+    socket.setSoLinger(true, 0);
+    socket.close();
   }
 
   String name() {
@@ -212,11 +244,23 @@ final class Peer implements AutoCloseable {
 
   /** Opens one more connection for artifacts. */
   ArtifactSender openBulk(Bandwidth bandwidth, LongConsumer progress) {
-    ArtifactSender sender =
-        openBulk(
-            dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), target.fingerprint()),
+    SSLSocket connection =
+        dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), target.fingerprint());
+    int channel = channels.incrementAndGet();
+    Hello hello =
+        new Hello(
+            Version.CURRENT,
+            Role.BULK,
             migration,
             welcome.token(),
+            "",
+            channel,
+            welcome.keeps() ? reconnecting.millis() : 0);
+    ArtifactSender sender =
+        openBulk(
+            connection,
+            hello,
+            (frames, answer) -> keep(frames, answer, channel),
             bandwidth,
             artifacts,
             progress);
@@ -224,17 +268,23 @@ final class Peer implements AutoCloseable {
     return sender;
   }
 
+  /**
+   * Opens a connection for artifacts.
+   *
+   * @param welcomed told of the answer before anything else is said
+   */
   static ArtifactSender openBulk(
       SSLSocket connection,
-      String migration,
-      String token,
+      Hello hello,
+      BiConsumer<FrameConnection, Message.Welcome> welcomed,
       Bandwidth bandwidth,
       AtomicInteger artifacts,
       LongConsumer progress) {
     try {
-      FrameConnection frames = open(connection, APPLY_LIMIT);
-      frames.send(new Hello(Version.CURRENT, Role.BULK, migration, token, ""));
-      frames.expect(Message.Welcome.class);
+      FrameConnection frames = open(connection, GREETING_LIMIT);
+      frames.send(hello);
+      welcomed.accept(frames, frames.expect(Message.Welcome.class));
+      silenceUnlimited(connection);
       return new ArtifactSender(frames, connection, bandwidth, artifacts, progress);
     } catch (RuntimeException e) {
       closeQuietly(connection);
@@ -279,29 +329,7 @@ final class Peer implements AutoCloseable {
    * @throws MigrationException what the peer refused or why it gave up, or TIMEOUT
    */
   <M extends Message> M expect(Class<M> type, Duration limit) {
-    try {
-      return switch (heard.poll(limit.toMillis(), TimeUnit.MILLISECONDS)) {
-        case Heard.Said(Message message) -> control.require(type, message);
-        case Heard.Ended ended -> {
-          // It ended for whoever asks next, too.
-          heard.add(ended);
-          throw new MigrationException(ended.how().code(), ended.how().getMessage(), ended.how());
-        }
-        case null -> throw silent(type, limit, Optional.empty());
-      };
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new MigrationException(PEER_UNREACHABLE, "Interrupted.", e);
-    }
-  }
-
-  private static MigrationException silent(
-      Class<?> type, Duration limit, Optional<MigrationException> cause) {
-    return new MigrationException(
-        FailureCode.TIMEOUT,
-        "The destination did not say %s within %d s."
-            .formatted(type.getSimpleName(), limit.toSeconds()),
-        cause.orElse(null));
+    return ear.expect(type, limit);
   }
 
   /** The same on a connection that nobody else listens to; the limit is on each silence. */
@@ -318,7 +346,11 @@ final class Peer implements AutoCloseable {
       throw new MigrationException(PEER_UNREACHABLE, "The destination hung up.", e);
     } catch (MigrationException e) {
       if (e.getCause() instanceof java.net.SocketTimeoutException) {
-        throw silent(type, limit, Optional.of(e));
+        throw new MigrationException(
+            FailureCode.TIMEOUT,
+            "The destination did not say %s within %d s."
+                .formatted(type.getSimpleName(), limit.toSeconds()),
+            e);
       }
       throw e;
     }
@@ -326,7 +358,7 @@ final class Peer implements AutoCloseable {
 
   /** Ends whatever waits for the destination's word; the bulk connections stay. */
   void hangUp() {
-    closeQuietly(socket);
+    control.close();
   }
 
   /** Sends one message and waits for its answer. */
@@ -340,11 +372,31 @@ final class Peer implements AutoCloseable {
     return control.bytesSent() + bulk.stream().mapToLong(ArtifactSender::bytesSent).sum();
   }
 
+  /** How much of that had been sent before, over links that were lost. */
+  long bytesSentAgain() {
+    return control.bytesSentAgain() + bulk.stream().mapToLong(ArtifactSender::bytesSentAgain).sum();
+  }
+
   @Override
   public void close() {
     heartbeat.ifPresent(Heartbeat::close);
+    if (welcome.keeps() && !committed) {
+      giveUp();
+    }
+    ear.close();
     bulk.forEach(ArtifactSender::close);
+    control.close();
     closeQuietly(socket);
+  }
+
+  /** A destination that keeps its connections would wait for this side to return. */
+  private void giveUp() {
+    try {
+      control.release();
+      control.send(new Message.Abort("The source gave up before the commit."));
+    } catch (MigrationException e) {
+      // It will find out by itself.
+    }
   }
 
   static void closeQuietly(SSLSocket socket) {

@@ -61,6 +61,11 @@ final class Progress {
     replace(with(status, status.peer(), phase, status.bytesTotal(), message));
   }
 
+  /** Something else about the same phase. */
+  synchronized void say(String message) {
+    replace(with(status, status.peer(), status.phase(), status.bytesTotal(), message));
+  }
+
   synchronized void expect(long bytesTotal) {
     replace(with(status, status.peer(), status.phase(), bytesTotal, status.message()));
   }

@@ -87,6 +87,7 @@ final class Reconnection implements AutoCloseable {
             migration,
             () -> control,
             () -> Heartbeat.URGENT,
+            () -> {},
             (connection, silence) -> connection.close())) {
       return Peer.expect(
           socket,
@@ -107,8 +108,8 @@ final class Reconnection implements AutoCloseable {
   ArtifactSender openBulk(Bandwidth bandwidth, AtomicInteger artifacts, LongConsumer progress) {
     return Peer.openBulk(
         dialer.dial((InetSocketAddress) socket.getRemoteSocketAddress(), way.fingerprint()),
-        migration,
-        way.token(),
+        new Message.Hello(Version.CURRENT, Message.Role.BULK, migration, way.token(), ""),
+        (frames, welcome) -> {},
         bandwidth,
         artifacts,
         progress);

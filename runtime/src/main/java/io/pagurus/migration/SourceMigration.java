@@ -95,6 +95,7 @@ final class SourceMigration {
   private final DigestStore digests;
   private final MemoryTransfer memory;
   private final SharedMemoryTransfer shared;
+  private final Outage outage;
 
   /** Known from the commit on. */
   private Optional<WayBack> way = Optional.empty();
@@ -116,6 +117,7 @@ final class SourceMigration {
     this.digests = new DigestStore(here.digestBytes());
     this.memory = new MemoryTransfer(request, service, digests, standing, progress, tally);
     this.shared = new SharedMemoryTransfer(request, service, digests, standing, progress, tally);
+    this.outage = new Outage(progress, "Trying to reach the destination again.");
     this.bandwidth =
         request.bandwidthBytesPerSecond().map(Bandwidth::of).orElseGet(Bandwidth::unlimited);
   }
@@ -156,6 +158,7 @@ final class SourceMigration {
         throw standing.open() ? peer.explain(e) : e;
       } finally {
         tally.wire(peer.bytesSent());
+        tally.resumed(outage.resumed(), peer.bytesSentAgain());
         gaveBack |= peer.gaveBack();
       }
     }
@@ -171,7 +174,7 @@ final class SourceMigration {
       return;
     }
     // From here on the destination holds room for the service; it runs on here.
-    here.journal().append(id, new Entry.Begun(progress.status()));
+    here.journal().append(id, new Entry.Begun(progress.status(), Optional.of(peer.wayBack())));
     try (ArtifactSender first = openBulk(peer);
         ArtifactSender second = openBulk(peer)) {
       prepare(peer, plan, verdict, first);
@@ -182,6 +185,7 @@ final class SourceMigration {
       awaitPrepared(peer);
       sendStable(second);
       preCopy(first);
+      peer.requireLinks();
       // From here on the service stands still. Any failure before the commit thaws it.
       freeze(staging);
       dumpAndSend(first, second, staging);
@@ -206,11 +210,11 @@ final class SourceMigration {
           NOT_MIGRATABLE, "The ticket is this runtime's own: the destination is the source.");
     }
     long since = System.nanoTime();
-    Peer peer = Peer.connect(here.dialer(), target, id, here.name(), service.name());
+    Reconnecting reconnecting =
+        new Reconnecting(request.reconnectTimeout(), tally::wasFrozen, outage);
+    Peer peer = Peer.connect(here.dialer(), target, id, here.name(), service.name(), reconnecting);
     progress.peer(peer.name());
-    peer.watch(
-        () -> tally.wasFrozen() ? Heartbeat.URGENT : Heartbeat.PATIENT,
-        why -> standing.stop(why.code(), why.getMessage()));
+    peer.watch(why -> standing.stop(why.code(), why.getMessage()));
     tally.took(Phase.PREFLIGHT, since);
     return peer;
   }
@@ -397,6 +401,7 @@ final class SourceMigration {
 
   private void commit(Peer peer) {
     standing.commit();
+    peer.release();
     way = Optional.of(peer.wayBack());
     long since = System.nanoTime();
     here.journal().append(id, new Entry.CommitSent(service.id(), way));

@@ -69,6 +69,20 @@ final class Tally {
     bytesSent = bytes;
   }
 
+  /**
+   * Says that links were lost and replaced, if they were.
+   *
+   * @param bytesAgain that travelled twice
+   */
+  void resumed(int times, long bytesAgain) {
+    if (times > 0) {
+      warn(
+          List.of(
+              "The connection was lost and went on over another one %d times; %d KiB travelled again."
+                  .formatted(times, bytesAgain >> 10)));
+    }
+  }
+
   void warn(List<String> sentences) {
     warnings.addAll(sentences);
   }

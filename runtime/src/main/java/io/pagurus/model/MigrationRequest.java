@@ -1,6 +1,7 @@
 package io.pagurus.model;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -12,6 +13,8 @@ import java.util.Optional;
  * @param strategy when memory travels
  * @param timeoutMillis limit on the total time in ms; empty for the default
  * @param timeoutAction what happens when that time is up before the freeze
+ * @param reconnectTimeoutMillis how long a lost connection is tried to be replaced while the
+ *     service runs, ms; 0: not at all; empty for the default
  * @param bandwidthBytesPerSecond limit on what is sent, in bytes/s; empty for none
  * @param downtimeLimitMillis pre-copy goes on until the downtime is predicted to be below, ms;
  *     empty for the default
@@ -30,6 +33,7 @@ public record MigrationRequest(
     Strategy strategy,
     @JsonProperty("timeout_ms") Optional<Long> timeoutMillis,
     @JsonProperty("timeout_action") TimeoutAction timeoutAction,
+    @JsonProperty("reconnect_timeout_ms") Optional<Long> reconnectTimeoutMillis,
     @JsonProperty("bandwidth_bytes_per_second") Optional<Long> bandwidthBytesPerSecond,
     @JsonProperty("downtime_limit_ms") Optional<Long> downtimeLimitMillis,
     @JsonProperty("max_rounds") Optional<Integer> maxRounds,
@@ -38,6 +42,9 @@ public record MigrationRequest(
     @JsonProperty("allow_post_copy") boolean allowPostCopy,
     @JsonProperty("dry_run") boolean dryRun,
     @JsonProperty("skip_binds") List<String> skipBinds) {
+
+  /** Long enough for a router that starts again, short enough for who waits. */
+  private static final Duration RECONNECT = Duration.ofSeconds(30);
 
   public MigrationRequest {
     if (service == null || service.isBlank()) {
@@ -59,6 +66,11 @@ public record MigrationRequest(
     downtimeLimitMillis.ifPresent(value -> requirePositive(value, "downtime_limit_ms"));
     precopyCpuPercent.ifPresent(value -> requirePositive(value, "precopy_cpu_percent"));
     maxRounds.ifPresent(value -> requirePositive(value, "max_rounds"));
+    reconnectTimeoutMillis =
+        reconnectTimeoutMillis == null ? Optional.empty() : reconnectTimeoutMillis;
+    if (reconnectTimeoutMillis.filter(value -> value < 0).isPresent()) {
+      throw new MigrationException(FailureCode.USAGE, "reconnect_timeout_ms must not be negative.");
+    }
     timeoutMillis.ifPresent(value -> requirePositive(value, "timeout_ms"));
     bandwidthBytesPerSecond.ifPresent(
         value -> requirePositive(value, "bandwidth_bytes_per_second"));
@@ -77,10 +89,16 @@ public record MigrationRequest(
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
+        Optional.empty(),
         false,
         false,
         false,
         List.of());
+  }
+
+  /** How long a lost connection is tried to be replaced while the service runs. */
+  public Duration reconnectTimeout() {
+    return reconnectTimeoutMillis.map(Duration::ofMillis).orElse(RECONNECT);
   }
 
   private static void requirePositive(long value, String name) {

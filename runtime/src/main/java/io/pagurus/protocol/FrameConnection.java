@@ -1,5 +1,6 @@
 package io.pagurus.protocol;
 
+import static io.pagurus.model.FailureCode.NOT_FOUND;
 import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 
@@ -17,8 +18,12 @@ import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /**
@@ -42,32 +47,238 @@ public final class FrameConnection {
         .setStreamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(100).build());
   }
 
-  private final DataInputStream in;
-  private final OutputStream out;
+  /** So much is heard before it is acknowledged: a quarter of what may be on its way. */
+  private static final int ACKNOWLEDGE_BYTES = Unacknowledged.WINDOW_BYTES / 4;
+
+  /** How often whoever waits for room or for a link looks whether there will be any. */
+  private static final Duration LOOK = Duration.ofMillis(100);
+
+  private volatile Link link;
   private final ReentrantLock sending = new ReentrantLock();
+  private final Condition changed = sending.newCondition();
+  private final ReentrantLock reading = new ReentrantLock();
   private final AtomicLong bytesSent = new AtomicLong();
+  private final AtomicLong bytesSentAgain = new AtomicLong();
   private volatile boolean peerAborted;
   private volatile long heardAt = System.nanoTime();
+  private final AtomicLong beats = new AtomicLong();
+  private volatile long theirBeat;
+  private volatile Optional<Echo> echo = Optional.empty();
   private byte[] payload = new byte[64 << 10];
 
-  private FrameConnection(InputStream in, OutputStream out) {
-    this.in = new DataInputStream(in);
-    this.out = out;
+  /** While it outlives its links. */
+  private volatile Optional<Kept> kept = Optional.empty();
+
+  /** Acknowledgements may still come when it is not kept any more. */
+  private volatile boolean everKept;
+
+  private volatile Optional<MigrationException> ended = Optional.empty();
+  private Held held = Held.NOTHING;
+  private long unsaidBytes;
+
+  /** Ends a link, also for whoever is stuck in it. */
+  @FunctionalInterface
+  public interface HangUp {
+    void now() throws IOException;
+  }
+
+  /** What this side does about a lost link. */
+  @FunctionalInterface
+  public interface Rescue {
+    /**
+     * Returns once the connection has {@linkplain #adopt another link}; called by whoever reads.
+     *
+     * @throws MigrationException when it will not have one
+     */
+    void await(FrameConnection connection, MigrationException how);
+  }
+
+  /**
+   * The last of our beats that the peer says it has heard, and when it said so first,
+   * System.nanoTime; nothing from a peer that does not count them.
+   */
+  private record Echo(long beat, long at) {}
+
+  private record Kept(Rescue rescue, Unacknowledged frames) {}
+
+  /**
+   * What has arrived here.
+   *
+   * @param frames since {@link #keep}, without those that need no acknowledgement
+   * @param artifact the number of the last one of which there was a chunk, or 0
+   * @param bytes of it, before compression
+   */
+  public record Held(long frames, int artifact, long bytes) {
+    static final Held NOTHING = new Held(0, 0, 0);
+
+    Held and(Incoming incoming) {
+      return switch (incoming) {
+        case Incoming.Said _ -> new Held(frames + 1, artifact, bytes);
+        case Incoming.Chunk chunk ->
+            new Held(
+                frames + 1,
+                chunk.artifact(),
+                (chunk.artifact() == artifact ? bytes : 0) + chunk.rawLength());
+      };
+    }
+  }
+
+  private FrameConnection(Link link) {
+    this.link = link;
   }
 
   /** The side that dialled: sends the magic. */
   public static FrameConnection dialled(InputStream in, OutputStream out) throws IOException {
+    return dialled(in, out, in::close);
+  }
+
+  /**
+   * The same.
+   *
+   * @param hangUp ends it where closing the stream would wait for whoever writes
+   */
+  public static FrameConnection dialled(InputStream in, OutputStream out, HangUp hangUp)
+      throws IOException {
     out.write(ByteBuffer.allocate(4).putInt(Frame.MAGIC).array());
-    return new FrameConnection(in, out);
+    return new FrameConnection(new Link(in, out, hangUp));
   }
 
   /** The side that accepted: checks the magic. */
   public static FrameConnection accepted(InputStream in, OutputStream out) throws IOException {
-    FrameConnection connection = new FrameConnection(in, out);
-    if (connection.in.readInt() != Frame.MAGIC) {
+    Link link = new Link(in, out, in::close);
+    if (link.in().readInt() != Frame.MAGIC) {
       throw new MigrationException(PROTOCOL, "The connection does not begin with the magic.");
     }
-    return connection;
+    return new FrameConnection(link);
+  }
+
+  /**
+   * From here on this connection outlives its links: frames are counted, and kept until the other
+   * side, which must do the same from the same frame on, has acknowledged them. Called by who
+   * reads.
+   */
+  public void keep(Rescue rescue) {
+    held = Held.NOTHING;
+    unsaidBytes = 0;
+    everKept = true;
+    kept = Optional.of(new Kept(rescue, new Unacknowledged()));
+  }
+
+  /** From here on it ends with its link. */
+  public void release() {
+    kept = Optional.empty();
+  }
+
+  /**
+   * The same, and for this reason: whoever writes to what is left of it is told.
+   *
+   * @param why said by the peer
+   */
+  void release(MigrationException why) {
+    ended = Optional.of(why);
+    release();
+  }
+
+  /**
+   * Returns when there is a link, for all that is known.
+   *
+   * @param limit after which a connection that has lost its link has ended
+   * @throws MigrationException PEER_UNREACHABLE when there will be none
+   */
+  public void requireLink(Duration limit) {
+    if (kept.isPresent() && !awaitLink(limit)) {
+      throw ended.orElseGet(
+          () -> new MigrationException(PEER_UNREACHABLE, "The connection was lost."));
+    }
+  }
+
+  /** Lets go of the present link, if another one may follow: that one may be better. */
+  public void drop() {
+    if (kept.isPresent()) {
+      link.cut();
+    }
+  }
+
+  /** Whether there is a link, for all that is known. */
+  public boolean open() {
+    return link.open();
+  }
+
+  /** What has arrived; stable only for who reads, or while nobody can. */
+  public Held held() {
+    return held;
+  }
+
+  /**
+   * Goes on over the link of another connection, which is not used any more otherwise. What the
+   * peer has not heard travels again.
+   *
+   * @param peerHeard how many frames the peer has
+   * @param first said before anything else, from what has arrived here; or nothing
+   * @throws MigrationException PEER_UNREACHABLE when that link is lost as well, NOT_FOUND when this
+   *     connection is not kept
+   */
+  public void adopt(
+      FrameConnection fresh, long peerHeard, Function<Held, Optional<Message>> first) {
+    drop();
+    reading.lock();
+    sending.lock();
+    try {
+      Unacknowledged frames =
+          kept.map(Kept::frames)
+              .orElseThrow(
+                  () -> new MigrationException(NOT_FOUND, "This connection has ended already."));
+      frames.release(peerHeard);
+      first.apply(held).ifPresent(fresh::send);
+      for (ByteBuffer frame : frames.frames()) {
+        fresh.put(fresh.link, frame);
+        bytesSentAgain.addAndGet(frame.position());
+      }
+      bytesSent.addAndGet(fresh.bytesSent());
+      heardAt = System.nanoTime();
+      excuse();
+      link = fresh.link;
+      changed.signalAll();
+    } catch (IOException e) {
+      throw lost(e);
+    } finally {
+      sending.unlock();
+      reading.unlock();
+    }
+  }
+
+  /** Waits for {@link #adopt}; false when there is no link within the limit, or none will be. */
+  public boolean awaitLink(Duration limit) {
+    long end = System.nanoTime() + limit.toNanos();
+    sending.lock();
+    try {
+      while (!link.open() && kept.isPresent() && System.nanoTime() < end) {
+        pause();
+      }
+      return link.open();
+    } finally {
+      sending.unlock();
+    }
+  }
+
+  /** Returns when this link is lost, whoever uses it. */
+  public void awaitLost() {
+    try {
+      link.awaitClosed();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Whoever calls it looks again. */
+  @SuppressWarnings("WaitNotInLoop")
+  private void pause() {
+    try {
+      boolean ignored = changed.await(LOOK.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new MigrationException(PEER_UNREACHABLE, "Interrupted.", e);
+    }
   }
 
   /** Bytes handed to the connection so far, headers included. */
@@ -75,29 +286,46 @@ public final class FrameConnection {
     return bytesSent.get();
   }
 
+  /** Those of them that had been sent before, over a link that was lost. */
+  public long bytesSentAgain() {
+    return bytesSentAgain.get();
+  }
+
   /** Whether the peer has said that it gave up: then the service does not run there. */
   public boolean peerAborted() {
     return peerAborted;
   }
 
-  /** How long the peer has said nothing, not even {@link Message.Alive}; it must be read. */
-  public Duration silence() {
-    return Duration.ofNanos(System.nanoTime() - heardAt);
+  /** Says that this side lives, and what it has heard. */
+  public void sayAlive() {
+    send(new Message.Alive(beats.incrementAndGet(), theirBeat));
   }
 
-  /** Hangs up: whoever reads or writes fails. */
+  /** What the peer has not heard for a while was not said. */
+  public void excuse() {
+    echo = echo.map(last -> new Echo(last.beat(), System.nanoTime()));
+  }
+
+  /**
+   * How long the peer has said nothing, not even {@link Message.Alive}, or has heard nothing by its
+   * own word; it must be read.
+   */
+  public Duration silence() {
+    long now = System.nanoTime();
+    long unheard = echo.map(last -> now - last.at()).orElse(0L);
+    return Duration.ofNanos(Math.max(now - heardAt, unheard));
+  }
+
+  /** Hangs up for good: whoever reads or writes fails. */
   public void close() {
-    try {
-      in.close();
-    } catch (IOException e) {
-      // Closed either way.
-    }
+    release();
+    link.close();
   }
 
   public void send(Message message) {
     try {
       byte[] json = JSON.writeValueAsBytes(message);
-      write(frame(Frame.Kind.MESSAGE, false, 0, json.length).put(json));
+      write(frame(Frame.Kind.MESSAGE, false, 0, json.length).put(json), counts(message));
     } catch (JsonProcessingException e) {
       throw new IllegalStateException("Cannot encode " + message.getClass().getSimpleName(), e);
     }
@@ -113,7 +341,13 @@ public final class FrameConnection {
     write(
         frame(Frame.Kind.CHUNK, compressed, artifact, Integer.BYTES + bytes.remaining())
             .putInt(rawLength)
-            .put(bytes));
+            .put(bytes),
+        true);
+  }
+
+  /** Whether it must not be lost: the others are as good later, or not at all. */
+  private static boolean counts(Message message) {
+    return !(message instanceof Message.Alive || message instanceof Message.Acknowledged);
   }
 
   /** A frame with its header; one array, so that no small TLS record goes ahead of the payload. */
@@ -129,17 +363,36 @@ public final class FrameConnection {
         .putInt(length);
   }
 
-  private void write(ByteBuffer frame) {
+  private void write(ByteBuffer frame, boolean counts) {
     sending.lock();
     try {
-      out.write(frame.array(), frame.arrayOffset(), frame.position());
-      out.flush();
-      bytesSent.addAndGet(frame.position());
-    } catch (IOException e) {
-      throw lost(e);
+      while (counts && kept.filter(some -> some.frames().full()).isPresent()) {
+        pause();
+      }
+      Optional<Kept> now = kept;
+      Link over = link;
+      now.filter(_ -> counts).ifPresent(some -> some.frames().add(frame));
+      if (now.isPresent() && !over.open()) {
+        // It travels over the next link, which whoever reads will bring.
+        return;
+      }
+      try {
+        put(over, frame);
+      } catch (IOException e) {
+        over.cut();
+        if (now.isEmpty() || Thread.currentThread().isInterrupted()) {
+          throw ended.orElseGet(() -> lost(e));
+        }
+      }
     } finally {
       sending.unlock();
     }
+  }
+
+  private void put(Link over, ByteBuffer frame) throws IOException {
+    over.out().write(frame.array(), frame.arrayOffset(), frame.position());
+    over.out().flush();
+    bytesSent.addAndGet(frame.position());
   }
 
   /** What arrives on a connection. */
@@ -162,7 +415,7 @@ public final class FrameConnection {
   public Message receive() {
     while (true) {
       switch (read()) {
-        case Incoming.Said(Message.Alive _) -> {}
+        case Incoming.Said(Message.Alive alive) -> heard(alive);
         case Incoming.Said(Message message) -> {
           return message;
         }
@@ -170,6 +423,13 @@ public final class FrameConnection {
             throw new MigrationException(
                 PROTOCOL, "Unexpected chunk of artifact %d.".formatted(chunk.artifact()));
       }
+    }
+  }
+
+  private void heard(Message.Alive alive) {
+    theirBeat = alive.said();
+    if (alive.said() > 0 && echo.filter(last -> last.beat() >= alive.heard()).isEmpty()) {
+      echo = Optional.of(new Echo(alive.heard(), System.nanoTime()));
     }
   }
 
@@ -211,36 +471,96 @@ public final class FrameConnection {
 
   /** Reads the next frame; see {@link #receive} for the errors. */
   public Incoming read() {
-    try {
-      int kind = in.readUnsignedByte();
-      int flags = in.readUnsignedByte();
-      int reserved = in.readUnsignedShort();
-      int artifact = in.readInt();
-      int length = in.readInt();
-      Frame.Kind known = Frame.Kind.of(kind);
-      boolean plain = flags == 0 && artifact == 0;
-      if (flags > 1
-          || reserved != 0
-          || length < 0
-          || length > Frame.MAX_PAYLOAD
-          || (known == Frame.Kind.MESSAGE && !plain)) {
-        throw new MigrationException(
-            PROTOCOL,
-            "Malformed frame: flags %d, length %d."
-                .formatted(flags, Integer.toUnsignedLong(length)));
+    while (true) {
+      Link from = link;
+      try {
+        Incoming incoming = read(from);
+        acknowledge();
+        if (!everKept || !(incoming instanceof Incoming.Said(Message.Acknowledged(long frames)))) {
+          return incoming;
+        }
+        release(frames);
+      } catch (IOException e) {
+        from.cut();
+        MigrationException how = lost(e);
+        Rescue rescue = kept.map(Kept::rescue).orElseThrow(() -> how);
+        if (link == from) {
+          await(rescue, how);
+        }
       }
-      if (payload.length < length) {
-        payload = new byte[Math.max(length, Math.min(Frame.MAX_PAYLOAD, payload.length * 2))];
-      }
-      in.readFully(payload, 0, length);
-      heardAt = System.nanoTime();
-      return switch (known) {
-        case MESSAGE -> new Incoming.Said(parse(length));
-        case CHUNK -> chunk(flags == 1, artifact, length);
-      };
-    } catch (IOException e) {
-      throw lost(e);
     }
+  }
+
+  private void await(Rescue rescue, MigrationException how) {
+    try {
+      rescue.await(this, how);
+    } catch (MigrationException e) {
+      ended = Optional.of(e);
+      release();
+      throw e;
+    }
+  }
+
+  private void release(long frames) {
+    sending.lock();
+    try {
+      kept.ifPresent(some -> some.frames().release(frames));
+      changed.signalAll();
+    } finally {
+      sending.unlock();
+    }
+  }
+
+  private void acknowledge() {
+    if (kept.isPresent() && unsaidBytes >= ACKNOWLEDGE_BYTES) {
+      unsaidBytes = 0;
+      send(new Message.Acknowledged(held.frames()));
+    }
+  }
+
+  private Incoming read(Link from) throws IOException {
+    reading.lock();
+    try {
+      if (from != link) {
+        throw new EOFException();
+      }
+      Incoming incoming = readFrame(from.in());
+      if (!(incoming instanceof Incoming.Said(Message message)) || counts(message)) {
+        held = held.and(incoming);
+      }
+      return incoming;
+    } finally {
+      reading.unlock();
+    }
+  }
+
+  private Incoming readFrame(DataInputStream in) throws IOException {
+    int kind = in.readUnsignedByte();
+    int flags = in.readUnsignedByte();
+    int reserved = in.readUnsignedShort();
+    int artifact = in.readInt();
+    int length = in.readInt();
+    Frame.Kind known = Frame.Kind.of(kind);
+    boolean plain = flags == 0 && artifact == 0;
+    if (flags > 1
+        || reserved != 0
+        || length < 0
+        || length > Frame.MAX_PAYLOAD
+        || (known == Frame.Kind.MESSAGE && !plain)) {
+      throw new MigrationException(
+          PROTOCOL,
+          "Malformed frame: flags %d, length %d.".formatted(flags, Integer.toUnsignedLong(length)));
+    }
+    if (payload.length < length) {
+      payload = new byte[Math.max(length, Math.min(Frame.MAX_PAYLOAD, payload.length * 2))];
+    }
+    in.readFully(payload, 0, length);
+    heardAt = System.nanoTime();
+    unsaidBytes += length;
+    return switch (known) {
+      case MESSAGE -> new Incoming.Said(parse(length));
+      case CHUNK -> chunk(flags == 1, artifact, length);
+    };
   }
 
   private Message parse(int length) {

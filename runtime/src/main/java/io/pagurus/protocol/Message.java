@@ -39,6 +39,9 @@ import java.util.Set;
   @JsonSubTypes.Type(value = Message.Standing.class, name = "standing"),
   @JsonSubTypes.Type(value = Message.Refused.class, name = "refused"),
   @JsonSubTypes.Type(value = Message.Alive.class, name = "alive"),
+  @JsonSubTypes.Type(value = Message.Acknowledged.class, name = "acknowledged"),
+  @JsonSubTypes.Type(value = Message.Resume.class, name = "resume"),
+  @JsonSubTypes.Type(value = Message.Continued.class, name = "continued"),
 })
 public sealed interface Message {
 
@@ -50,7 +53,10 @@ public sealed interface Message {
     BULK,
     /** The source of a migration that has lost its control connection asks how it stands. */
     @JsonProperty("return")
-    RETURN
+    RETURN,
+    /** Takes the place of a connection of a migration that was lost before the commit. */
+    @JsonProperty("resume")
+    RESUME
   }
 
   /**
@@ -58,11 +64,27 @@ public sealed interface Message {
    *
    * @param version protocol version of the sender; see {@link Version}
    * @param migration the migration's id
-   * @param ticket id of the ticket (control), the migration's token (bulk, return): a secret
+   * @param ticket id of the ticket (control), the migration's token (bulk, return), a proof of it
+   *     that works once (resume): a secret
    * @param nonce random, hexadecimal; empty without a ticket
+   * @param channel number of this connection within the migration, the control connection's is 0
+   * @param keepMillis how long the source tries to bring this connection back should its link be
+   *     lost, ms; 0: not at all, as from a source that does not say
    */
-  record Hello(int version, Role role, String migration, String ticket, String nonce)
+  record Hello(
+      int version,
+      Role role,
+      String migration,
+      String ticket,
+      String nonce,
+      int channel,
+      @JsonProperty("keep_ms") long keepMillis)
       implements Message {
+    /** Of a connection that ends with its link. */
+    public Hello(int version, Role role, String migration, String ticket, String nonce) {
+      this(version, role, migration, ticket, nonce, 0, 0);
+    }
+
     @Override
     public String toString() {
       return "Hello[version=%d, role=%s, migration=%s]".formatted(version, role, migration);
@@ -80,8 +102,11 @@ public sealed interface Message {
    *
    * @param name of the destination's outer container
    * @param token secret that later connections of this migration show; empty on bulk
+   * @param keeps from the next frame on the destination keeps what the source has not acknowledged,
+   *     as the source wished; false from a destination that does not say
    */
-  record Welcome(int version, String name, Features features, String token) implements Message {
+  record Welcome(int version, String name, Features features, String token, boolean keeps)
+      implements Message {
     @Override
     public String toString() {
       return "Welcome[version=%d, name=%s]".formatted(version, name);
@@ -253,9 +278,36 @@ public sealed interface Message {
 
   /**
    * Nothing new. Both sides say it once a second on a control connection, so that silence tells a
-   * dead peer, a stopped one or a dead link.
+   * dead peer, a stopped one or a dead link, in either direction.
+   *
+   * @param said how many of these were said on this connection, with this one; 0 from a peer that
+   *     does not count
+   * @param heard the last such number that was heard from the other side
    */
-  record Alive() implements Message {}
+  record Alive(long said, long heard) implements Message {}
+
+  /**
+   * On a connection that is kept: so many frames have been heard, counted from the one after {@link
+   * Welcome}; neither this message nor {@link Alive} counts.
+   */
+  record Acknowledged(long frames) implements Message {}
+
+  /**
+   * After a {@link Hello} with the role of the same name: which connection is to go on here.
+   *
+   * @param attempt each one higher than the one before
+   * @param heard how many frames of the destination's the source has
+   */
+  record Resume(int channel, long attempt, long heard) implements Message {}
+
+  /**
+   * It goes on; whatever the source has sent beyond this travels again.
+   *
+   * @param heard how many frames of the source's the destination has
+   * @param artifact the last one of which it has a part, or 0
+   * @param bytes of that part, before compression
+   */
+  record Continued(long heard, int artifact, long bytes) implements Message {}
 
   /**
    * Everything the destination needs to know to judge and recreate a service.

@@ -4,6 +4,7 @@ import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
 import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Ear;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.Socket;
 import java.net.SocketException;
+import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -28,7 +30,11 @@ public final class ArtifactSender implements AutoCloseable {
 
   private static final int BUFFERS = 6;
 
+  /** For the last word about an artifact: an image of many GiB may still be unpacked. */
+  private static final Duration APPLY_LIMIT = Duration.ofMinutes(15);
+
   private final FrameConnection connection;
+  private final Ear ear;
   private final Socket socket;
   private final Bandwidth bandwidth;
   private final AtomicInteger numbers;
@@ -37,6 +43,7 @@ public final class ArtifactSender implements AutoCloseable {
   private volatile boolean ahead;
 
   /**
+   * @param connection only this sender reads from it
    * @param socket closed together with this sender
    * @param numbers the migration's artifact numbers, shared by its connections
    * @param progress told of raw bytes as they leave
@@ -48,6 +55,7 @@ public final class ArtifactSender implements AutoCloseable {
       AtomicInteger numbers,
       LongConsumer progress) {
     this.connection = connection;
+    this.ear = Ear.on(connection, "bulk", message -> false);
     this.socket = socket;
     this.bandwidth = bandwidth;
     this.numbers = numbers;
@@ -101,7 +109,7 @@ public final class ArtifactSender implements AutoCloseable {
    * @throws MigrationException what the peer found wrong, or PEER_UNREACHABLE
    */
   public void awaitReceived(Sent sent) {
-    Message.Received received = connection.expect(Message.Received.class);
+    Message.Received received = ear.expect(Message.Received.class, APPLY_LIMIT);
     if (received.number() != sent.number()) {
       throw new MigrationException(
           PROTOCOL,
@@ -133,12 +141,34 @@ public final class ArtifactSender implements AutoCloseable {
     return connection.bytesSent();
   }
 
+  /** Those of them that had been sent before, over a link that was lost. */
+  public long bytesSentAgain() {
+    return connection.bytesSentAgain();
+  }
+
+  /** See {@link FrameConnection#drop}. */
+  public void drop() {
+    connection.drop();
+  }
+
+  /** See {@link FrameConnection#requireLink}. */
+  public void requireLink(Duration limit) {
+    connection.requireLink(limit);
+  }
+
+  /** See {@link FrameConnection#release}. */
+  public void release() {
+    connection.release();
+  }
+
   private static String label(Kind kind, String name) {
     return kind.name().toLowerCase(java.util.Locale.ROOT) + (name.isEmpty() ? "" : " " + name);
   }
 
   @Override
   public void close() {
+    ear.close();
+    connection.close();
     compressor.close();
     try {
       socket.close();

@@ -122,7 +122,8 @@ public final class PeerDialer {
         return new Attempt.Connected(socket);
       }
       socket.close();
-      return new Attempt.Failed(address, "another address was faster", false);
+      return new Attempt.Failed(
+          address, "another address was faster", false, new IOException("Too late"));
     } catch (IOException e) {
       return failed(address, e);
     }
@@ -164,12 +165,12 @@ public final class PeerDialer {
   private static Attempt.Failed failed(InetSocketAddress address, IOException e) {
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       if (cause instanceof CertificateException && cause.getCause() == null) {
-        return new Attempt.Failed(address, cause.getMessage(), true);
+        return new Attempt.Failed(address, cause.getMessage(), true, e);
       }
       if (cause instanceof CertPathValidatorException
           || cause instanceof CertPathBuilderException) {
         return new Attempt.Failed(
-            address, "the authority does not vouch for it: " + cause.getMessage(), true);
+            address, "the authority does not vouch for it: " + cause.getMessage(), true, e);
       }
     }
     String why =
@@ -178,7 +179,7 @@ public final class PeerDialer {
           case SSLException _ -> "it answers, but not with TLS 1.3: " + e.getMessage();
           default -> e.getMessage();
         };
-    return new Attempt.Failed(address, why, false);
+    return new Attempt.Failed(address, why, false, e);
   }
 
   private static MigrationException unreachable(List<Attempt.Failed> failures) {
@@ -196,16 +197,19 @@ public final class PeerDialer {
         ? new MigrationException(
             FailureCode.UNAUTHORIZED,
             "The destination that is meant does not answer; another one does. Tried %s. Run `pagurus ticket` on the destination again, with --address HOST:PORT if it is reached under another address; without a ticket, its certificate must name the host."
-                .formatted(tried))
+                .formatted(tried),
+            failures.getLast().how())
         : new MigrationException(
             FailureCode.PEER_UNREACHABLE,
             "The destination does not answer. Tried %s. Check that its port is reachable from here, or issue a ticket with `pagurus ticket --address HOST:PORT`."
-                .formatted(tried));
+                .formatted(tried),
+            failures.getLast().how());
   }
 
   private sealed interface Attempt {
     record Connected(SSLSocket socket) implements Attempt {}
 
-    record Failed(InetSocketAddress address, String why, boolean otherRuntime) implements Attempt {}
+    record Failed(InetSocketAddress address, String why, boolean otherRuntime, IOException how)
+        implements Attempt {}
   }
 }

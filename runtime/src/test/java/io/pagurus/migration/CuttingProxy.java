@@ -21,6 +21,8 @@ final class CuttingProxy implements AutoCloseable {
   private final AtomicLong swallowed = new AtomicLong();
   private volatile ServerSocket server;
   private volatile boolean swallowing;
+  private final AtomicLong passed = new AtomicLong();
+  private volatile long pullAfter = Long.MAX_VALUE;
 
   CuttingProxy(int target) throws IOException {
     this.target = target;
@@ -48,6 +50,16 @@ final class CuttingProxy implements AutoCloseable {
   /** Bytes from the source that were lost. */
   long swallowed() {
     return swallowed.get();
+  }
+
+  /** Bytes from the source that came through. */
+  long passed() {
+    return passed.get();
+  }
+
+  /** Resets every connection once so many more bytes from the source have come through. */
+  void pullAfter(long bytes) {
+    pullAfter = passed.get() + bytes;
   }
 
   /** Whatever the source sends over the present connections is lost from now on. */
@@ -121,7 +133,15 @@ final class CuttingProxy implements AutoCloseable {
         swallowed.addAndGet(count);
       } else {
         out.write(buffer, 0, count);
+        count(mayBeLost ? count : 0);
       }
+    }
+  }
+
+  private synchronized void count(int bytes) {
+    if (passed.addAndGet(bytes) >= pullAfter) {
+      pullAfter = Long.MAX_VALUE;
+      pull();
     }
   }
 

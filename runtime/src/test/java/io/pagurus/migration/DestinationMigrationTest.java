@@ -134,7 +134,7 @@ final class DestinationMigrationTest {
         new Message.Hello(1, Message.Role.CONTROL, ID, "t", "00"),
         new Message.Challenge(1, "00"),
         new Message.Prove("a", "web", "00"),
-        new Message.Welcome(1, "a", plan().features(), ""),
+        new Message.Welcome(1, "a", plan().features(), "", false),
         new Message.Check(plan()),
         new Message.Verdict(List.of(), List.of(), true, Set.of()),
         new Message.Prepare(plan(), false),

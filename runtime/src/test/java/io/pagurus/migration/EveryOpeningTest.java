@@ -21,6 +21,7 @@ import io.pagurus.protocol.Version;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.Proof;
+import io.pagurus.trust.ResumptionProof;
 import io.pagurus.trust.TestAuthority;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
@@ -203,7 +204,7 @@ final class EveryOpeningTest {
         new Hello(Version.CURRENT, Role.CONTROL, ID, NOBODYS, NOBODYS),
         new Message.Challenge(1, NOBODYS),
         new Message.Prove("a", "web", NOBODYS),
-        new Message.Welcome(1, "a", plan().features(), NOBODYS),
+        new Message.Welcome(1, "a", plan().features(), NOBODYS, true),
         new Message.Check(plan()),
         new Message.Verdict(List.of(), List.of(), true, Set.of()),
         new Message.Prepare(plan(), false),
@@ -223,7 +224,10 @@ final class EveryOpeningTest {
         new Message.Query(),
         Message.Standing.at(Message.Standing.State.UNKNOWN),
         new Message.Refused(FailureCode.INTERNAL, ""),
-        new Message.Alive());
+        new Message.Alive(1, 1),
+        new Message.Acknowledged(1),
+        new Message.Resume(0, 1, 0),
+        new Message.Continued(0, 0, 0));
   }
 
   private static Stream<Message> openings() {
@@ -238,7 +242,8 @@ final class EveryOpeningTest {
 
   @Test
   void everyRoleIsWalked() {
-    assertEquals(EnumSet.of(Role.CONTROL, Role.BULK, Role.RETURN), EnumSet.allOf(Role.class));
+    assertEquals(
+        EnumSet.of(Role.CONTROL, Role.BULK, Role.RETURN, Role.RESUME), EnumSet.allOf(Role.class));
   }
 
   @ParameterizedTest
@@ -280,6 +285,35 @@ final class EveryOpeningTest {
                 MigrationException.class, () -> peer.frames().expect(Message.Standing.class)));
       }
     }
+  }
+
+  private MigrationException resume(String proof) throws IOException {
+    try (Opened peer = open(Optional.empty())) {
+      peer.frames().send(new Hello(Version.CURRENT, Role.RESUME, ID, proof, ""));
+      peer.frames().send(new Message.Resume(0, 1, 0));
+      return assertThrows(
+          MigrationException.class, () -> peer.frames().expect(Message.Continued.class));
+    }
+  }
+
+  @Test
+  void withoutOrWithAWrongProofNoConnectionGoesOn() throws Exception {
+    String token = b.tickets.tokens().of(ID);
+    String others = ResumptionProof.of(b.tickets.tokens().of("m-another-one"), 0, 1);
+    for (String proof :
+        List.of(
+            "",
+            NOBODYS,
+            token,
+            others,
+            ResumptionProof.of(token, 1, 1),
+            ResumptionProof.of(token, 0, 2))) {
+      assertRefused(FailureCode.UNAUTHORIZED, "A wrong proof", resume(proof));
+    }
+    assertRefused(
+        FailureCode.NOT_FOUND,
+        "does not know the migration",
+        resume(ResumptionProof.of(token, 0, 1)));
   }
 
   @Test

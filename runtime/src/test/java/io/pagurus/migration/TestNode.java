@@ -28,6 +28,9 @@ import java.util.function.UnaryOperator;
 final class TestNode implements AutoCloseable {
   static final Duration LIMIT = Duration.ofSeconds(25);
 
+  /** Not in every test is a lost link one that comes back. */
+  static final Optional<Long> RECONNECT_MILLIS = Optional.of(500L);
+
   final String name;
   final FakeEngine engine;
   final Events events = new Events();
@@ -103,6 +106,7 @@ final class TestNode implements AutoCloseable {
         strategy,
         timeoutMillis,
         TimeoutAction.CANCEL,
+        RECONNECT_MILLIS,
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),

@@ -54,10 +54,10 @@ final class MessageTest {
 
   static Stream<Message> samples() {
     return Stream.of(
-        new Message.Hello(1, Message.Role.BULK, "m-012345678901", "t", "00ff"),
+        new Message.Hello(1, Message.Role.BULK, "m-012345678901", "t", "00ff", 2, 30_000),
         new Message.Challenge(1, "00ff"),
         new Message.Prove("a", "web", "00ff"),
-        new Message.Welcome(1, "b", FEATURES, "token"),
+        new Message.Welcome(1, "b", FEATURES, "token", true),
         new Message.Check(PLAN),
         new Message.Verdict(
             List.of(new Message.Problem(FailureCode.NO_ROOM, "Full.")),
@@ -81,7 +81,10 @@ final class MessageTest {
         new Message.Aborted(FailureCode.RESTORE_FAILED, "It said no."),
         new Message.Query(),
         new Message.Standing(Message.Standing.State.ABORTED, "never mind"),
-        new Message.Alive(),
+        new Message.Alive(2, 1),
+        new Message.Acknowledged(Long.MAX_VALUE),
+        new Message.Resume(2, 7, 1L << 40),
+        new Message.Continued(1L << 40, 3, Long.MAX_VALUE),
         new Message.Refused(FailureCode.PROTOCOL, "Cannot."));
   }
 
@@ -104,7 +107,7 @@ final class MessageTest {
 
   @Test
   void secretsDoNotPrintThemselves() {
-    var welcome = new Message.Welcome(1, "b", FEATURES, "s3cret");
+    var welcome = new Message.Welcome(1, "b", FEATURES, "s3cret", false);
     assertFalse(welcome.toString().contains("s3cret"), welcome.toString());
     assertTrue(welcome.toString().contains("name=b"), welcome.toString());
     for (Message.Role role : Message.Role.values()) {

@@ -247,8 +247,13 @@ final class ArtifactTransferTest {
   void aFullDiskReachesTheSenderAsNoRoom() throws Exception {
     stage.failure = new IOException("write: No space left on device");
     CompletableFuture<Void> receiving = receiving();
-    Sent sent = sender().send(Kind.ROOTFS, "", body(text(100)));
-    var failure = assertThrows(MigrationException.class, () -> sender.awaitReceived(sent));
+    var failure =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              Sent sent = sender().send(Kind.ROOTFS, "", body(text(100)));
+              sender.awaitReceived(sent);
+            });
     assertEquals(FailureCode.NO_ROOM, failure.code());
     assertTrue(failure.getMessage().contains("artifact 1 (ROOTFS"), failure.getMessage());
     assertEquals(FailureCode.NO_ROOM, failureOf(receiving).code());
@@ -278,8 +283,13 @@ final class ArtifactTransferTest {
   void anArtifactThatIsNotExpectedIsRefused() throws Exception {
     stage.refusal = new MigrationException(FailureCode.PROTOCOL, "No MEMORY expected.");
     CompletableFuture<Void> receiving = receiving();
-    Sent sent = sender().send(Kind.MEMORY, "", body(new byte[0]));
-    var failure = assertThrows(MigrationException.class, () -> sender.awaitReceived(sent));
+    var failure =
+        assertThrows(
+            MigrationException.class,
+            () -> {
+              Sent sent = sender().send(Kind.MEMORY, "", body(new byte[0]));
+              sender.awaitReceived(sent);
+            });
     assertEquals(FailureCode.PROTOCOL, failure.code());
     assertEquals(FailureCode.PROTOCOL, failureOf(receiving).code());
   }

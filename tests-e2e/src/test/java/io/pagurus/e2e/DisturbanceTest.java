@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -74,6 +75,28 @@ class DisturbanceTest extends BetweenTwo {
     assertEquals(digest, b.in("counter", "sha256sum /big"));
     assertCountsOn(b, "counter");
     assertEquals("", a.docker("ps", "-aq").ok());
+  }
+
+  @Test
+  void aCancelledFreezeEndsAtOnce() {
+    python("counter", "counter.py", "--volume", "/data");
+    awaitLog(a, "counter", 5);
+    a.in("counter", "head -c 30000000 /dev/urandom > /data/big");
+    String ticket = b.ticket();
+    var moving =
+        CompletableFuture.supplyAsync(() -> a.tryMigrate("counter", ticket, "--bandwidth", "4MiB"));
+    String id = awaitOpen(a, "phase", "dump", moving);
+    long since = System.nanoTime();
+    a.ask("DELETE", "/v1/migrations/" + id);
+    await().atMost(SOON).pollInterval(Duration.ofMillis(20)).until(() -> open(a).isMissingNode());
+    double seconds = (System.nanoTime() - since) / 1e9;
+    assertFalse(a.inspect("counter").path("State").path("Paused").asBoolean());
+    System.out.printf("Thawed %.2f s after the cancellation%n", seconds);
+    // Limit 0.5 s; the rest is for looking, on a busy machine.
+    assertTrue(seconds < 1.5, seconds + " s until it was thawed");
+    assertNotEquals(0, moving.join().exitCode());
+    assertCountsOn(a, "counter");
+    await().atMost(SOON).until(() -> b.docker("ps", "-aq").ok().isEmpty());
   }
 
   @Test

@@ -44,6 +44,16 @@ enum Fault {
   RESTORE_REFUSED(Side.DESTINATION, "echo 2 > /run/criu-fault", "rm -f /run/criu-fault", 2),
   /** FI_POST_RESTORE: refused when the processes are there already. */
   RESTORE_REFUSED_LATE(Side.DESTINATION, "echo 6 > /run/criu-fault", "rm -f /run/criu-fault", 2),
+  SOURCE_OUT_OF_MEMORY(Side.SOURCE, outOfMemory("pgrep -f '[p]agurus-runtime.jar serve'")),
+  DESTINATION_OUT_OF_MEMORY(
+      Side.DESTINATION, outOfMemory("pgrep -f '[p]agurus-runtime.jar serve'")),
+  SOURCE_CRIU_OUT_OF_MEMORY(Side.SOURCE, outOfMemory("pgrep -x 'criu|runc.*'")),
+  DESTINATION_CRIU_OUT_OF_MEMORY(Side.DESTINATION, outOfMemory("pgrep -x 'criu|runc.*'")),
+  /** The wall clock of the whole outer container ({@code clock.c}); two hours on, or back. */
+  SOURCE_CLOCK_AHEAD(Side.SOURCE, clock("7200"), "rm -f /run/clock-offset", 2),
+  SOURCE_CLOCK_BACK(Side.SOURCE, clock("-7200"), "rm -f /run/clock-offset", 2),
+  DESTINATION_CLOCK_AHEAD(Side.DESTINATION, clock("7200"), "rm -f /run/clock-offset", 2),
+  DESTINATION_CLOCK_BACK(Side.DESTINATION, clock("-7200"), "rm -f /run/clock-offset", 2),
   SOURCE_OUTER_KILLED(Side.SOURCE, "true"),
   DESTINATION_OUTER_KILLED(Side.DESTINATION, "true");
 
@@ -73,6 +83,21 @@ enum Fault {
 
   private static String dropped(String chain, String port) {
     return "iptables %s -p tcp %s 7070 -j DROP".formatted(chain, port);
+  }
+
+  /**
+   * Something else in the outer container takes all the memory that this may have; the kernel's
+   * out-of-memory killer prefers these processes, and then whoever took it.
+   */
+  private static String outOfMemory(String found) {
+    return ("for p in $(%s); do echo 1000 > /proc/$p/oom_score_adj; done 2> /dev/null;"
+            + " head -c 8G /dev/zero | tail > /dev/null 2>&1; true")
+        .formatted(found);
+  }
+
+  private static String clock(String seconds) {
+    return "printf '%s' > /run/clock-next && mv /run/clock-next /run/clock-offset"
+        .formatted(seconds);
   }
 
   private static String full() {
@@ -107,8 +132,8 @@ enum Fault {
     return this == SOURCE_OUTER_KILLED || this == DESTINATION_OUTER_KILLED;
   }
 
-  boolean killsTheRuntime() {
-    return this == SOURCE_RUNTIME_KILLED || this == DESTINATION_RUNTIME_KILLED;
+  boolean needsMemoryLimit() {
+    return name().endsWith("OUT_OF_MEMORY");
   }
 
   @Override

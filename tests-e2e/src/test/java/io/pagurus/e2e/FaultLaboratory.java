@@ -60,6 +60,9 @@ final class FaultLaboratory implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+    // Beside the services' own: they see no clock but their machine's.
+    String clock = "tests-e2e/src/test/resources/clock.c";
+    Command.run("gcc", "-O2", "-shared", "-fPIC", "-o", shared + "/clock.so", clock).ok();
     first = outer();
     second = outer();
     source = first;
@@ -75,6 +78,7 @@ final class FaultLaboratory implements AutoCloseable {
   private OuterContainer outer() {
     var outer = new OuterContainer().withServices();
     outer.withFileSystemBind(shared.toString(), "/faults", BindMode.READ_WRITE);
+    outer.withEnv("LD_PRELOAD", "/faults/clock.so");
     return outer;
   }
 
@@ -184,6 +188,11 @@ final class FaultLaboratory implements AutoCloseable {
           at(fault.side())
               .exec("mount", "-t", "tmpfs", "-o", "size=256k", "none", "/var/lib/pagurus/journal")
               .ok();
+      case SOURCE_OUT_OF_MEMORY,
+          DESTINATION_OUT_OF_MEMORY,
+          SOURCE_CRIU_OUT_OF_MEMORY,
+          DESTINATION_CRIU_OUT_OF_MEMORY ->
+          limitMemory(at(fault.side()), "1g");
       case DUMP_REFUSED, RESTORE_REFUSED, RESTORE_REFUSED_LATE ->
           at(fault.side())
               .exec(
@@ -199,13 +208,25 @@ final class FaultLaboratory implements AutoCloseable {
     }
   }
 
+  private static void limitMemory(OuterContainer outer, String bytes) {
+    Command.run(
+            "docker", "update", "--memory", bytes, "--memory-swap", bytes, outer.getContainerId())
+        .ok();
+  }
+
   private void tidy(Fault fault) {
     String undo =
         """
         mountpoint -q /var/lib/pagurus/journal && umount /var/lib/pagurus/journal
         [ ! -e /usr/sbin/runc.real ] || mv /usr/sbin/runc.real /usr/sbin/runc
         """;
-    at(fault.side()).exec("sh", "-c", undo);
+    // Both: by now the service may have moved, and the sides with it.
+    for (OuterContainer outer : List.of(first, second)) {
+      outer.exec("sh", "-c", undo);
+      if (fault.needsMemoryLimit()) {
+        limitMemory(outer, "-1");
+      }
+    }
   }
 
   /**

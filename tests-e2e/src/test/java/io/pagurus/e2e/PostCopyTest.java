@@ -54,9 +54,14 @@ class PostCopyTest extends BetweenTwo {
     var moving = slowly();
     awaitOpen(a, "phase", "post-copy", moving);
     cutLink("DROP");
+    long since = System.nanoTime();
     try {
       awaitPaused(a);
       awaitPaused(b);
+      double seconds = (System.nanoTime() - since) / 1e9;
+      System.out.printf("Both sides noticed the dead link after %.1f s%n", seconds);
+      // Limit 5 s; the rest is for looking, on a busy machine.
+      assertTrue(seconds < 6.5, seconds + " s until both sides had noticed");
       assertFalse(moving.isDone());
     } finally {
       restoreLink("DROP");
