@@ -1,7 +1,6 @@
 package io.pagurus.migration;
 
 import static io.pagurus.model.FailureCode.BUSY;
-import static io.pagurus.model.FailureCode.FORBIDDEN;
 import static io.pagurus.model.FailureCode.NOT_FOUND;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.UNAUTHORIZED;
@@ -11,7 +10,6 @@ import io.pagurus.event.Events;
 import io.pagurus.journal.Journal;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationStatus;
-import io.pagurus.policy.Policy;
 import io.pagurus.protocol.Caller;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
@@ -29,10 +27,8 @@ import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.Collections;
 import java.util.HexFormat;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -68,6 +64,7 @@ final class DestinationEndpoint implements PeerEndpoint {
   private final Consumer<DestinationMigration> arrivals;
   private final Runnable rest;
   private final Lockout lockout = new Lockout(InstantSource.system());
+  private final Admission admission;
   private final Waiting waiting;
   private final Places bulks = new Places(MAX_BULKS, MAX_BULKS_EACH);
   private final Places returns = new Places(MAX_RETURNS, MAX_RETURNS_EACH);
@@ -96,6 +93,7 @@ final class DestinationEndpoint implements PeerEndpoint {
       Consumer<DestinationMigration> arrivals,
       Runnable rest,
       Duration waitingLimit) {
+    this.admission = new Admission(tickets, engine);
     this.waiting = new Waiting(waitingLimit);
     this.name = name;
     this.engine = engine;
@@ -143,12 +141,12 @@ final class DestinationEndpoint implements PeerEndpoint {
     connection.send(new Message.Challenge(Version.CURRENT, HEX.formatHex(nonce)));
     Message.Prove proof = connection.expect(Message.Prove.class);
     try {
-      requireCredentials(hello, nonce, proof, caller);
+      admission.requireCredentials(hello, nonce, proof, caller);
     } catch (MigrationException e) {
       lockout.failed(caller.address());
       throw e;
     }
-    requireWelcome(proof.source(), caller);
+    admission.requireWelcome(proof.source(), caller);
     admitted.run();
     // One connection for each: whoever asks again with the same has given up the one before.
     String credentials =
@@ -169,28 +167,6 @@ final class DestinationEndpoint implements PeerEndpoint {
       tickets.consume(hello.ticket());
     }
     waiting.end(credentials, connection);
-  }
-
-  private void requireCredentials(
-      Message.Hello hello, byte[] nonce, Message.Prove proof, Caller caller) {
-    if (!hello.ticket().isEmpty()) {
-      tickets.check(
-          hello.ticket(),
-          nonce,
-          bytes(hello.nonce()),
-          bytes(proof.proof()),
-          proof.service(),
-          caller);
-    } else if (!caller.vouchedFor()) {
-      throw new MigrationException(
-          UNAUTHORIZED,
-          "Without a ticket the source needs a certificate of an authority that the destination trusts, and %s."
-              .formatted(
-                  caller
-                      .certificate()
-                      .map(shown -> "its own does not do: " + shown.doubt())
-                      .orElse("it shows none")));
-    }
   }
 
   private void serveMigration(
@@ -322,31 +298,6 @@ final class DestinationEndpoint implements PeerEndpoint {
   /** Not beside {@link #register}: an id is either given up unheard of, or taken. */
   private synchronized Message.Standing pastStanding(String id) {
     return past.standing(id);
-  }
-
-  /** Whether the policy lets this source bring a service, now. */
-  private void requireWelcome(String source, Caller caller) {
-    Policy.Peers peers = engine.policy().peers();
-    // Where an authority vouches for names, the one that the source gives to itself is worth
-    // nothing.
-    Set<String> names = caller.vouchedFor() ? caller.names() : Set.of(source);
-    if (!peers.names().isEmpty() && Collections.disjoint(peers.names(), names)) {
-      throw new MigrationException(
-          FORBIDDEN, "The destination's policy does not name this source (rule peers.names).");
-    }
-    if (!peers.fingerprints().isEmpty()
-        && caller.fingerprint().filter(peers.fingerprints()::contains).isEmpty()) {
-      throw new MigrationException(
-          FORBIDDEN,
-          "The destination's policy does not name this source's certificate (rule peers.fingerprints). `pagurus version` prints it at the source.");
-    }
-  }
-
-  private static byte[] bytes(String hex) {
-    if (hex.length() != 2 * Proof.NONCE_BYTES || !hex.matches("[0-9a-f]+")) {
-      throw new MigrationException(PROTOCOL, "Malformed nonce or proof.");
-    }
-    return HEX.parseHex(hex);
   }
 
   private void serveBulk(FrameConnection connection, Message.Hello hello, Runnable admitted) {

@@ -118,8 +118,8 @@ public final class Identity {
     }
   }
 
-  /** The same at once. */
-  void lookAgain() {
+  /** Uses what has been renewed or replaced, at once; it is noticed within a second anyway. */
+  public void lookAgain() {
     own.refresh();
     authority.ifPresent(Authority::refresh);
   }

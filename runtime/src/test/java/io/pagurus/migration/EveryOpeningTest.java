@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.pagurus.engine.FakeEngine.Step;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.model.MigrationReport;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Placement;
 import io.pagurus.policy.Policy;
@@ -25,10 +27,14 @@ import io.pagurus.trust.ResumptionProof;
 import io.pagurus.trust.TestAuthority;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HexFormat;
@@ -528,6 +534,97 @@ final class EveryOpeningTest {
       a.engine.run("web");
       assertEquals(
           Outcome.COMPLETED, a.migrate(TestNode.request("web", "127.0.0.1:" + b.port())).outcome());
+    }
+  }
+
+  /** Between the first connection of a migration and its others. */
+  private void renewEverythingMeanwhile(TestNode a) {
+    b.engine.at(
+        Step.CHECK,
+        () -> {
+          for (TestNode node : List.of(a, b)) {
+            Files.delete(directory.resolve(node.name).resolve("identity.pem"));
+            ours.issue(directory.resolve(node.name + ".example"), node.name + ".example");
+            node.identity.lookAgain();
+          }
+        });
+  }
+
+  @Test
+  void certificatesMayBeRenewedInTheMiddleOfAMigration() throws Exception {
+    try (TestNode a =
+        new TestNode(
+            "a", directory, process, () -> now, own -> certified(own, ours, "a.example"))) {
+      String pinned = b.identity.fingerprint();
+      for (String to : List.of(ticket().text(), "127.0.0.1:" + b.port())) {
+        a.engine.run("web" + to.length());
+        renewEverythingMeanwhile(a);
+        MigrationReport report = a.migrate(TestNode.request("web" + to.length(), to));
+        assertEquals(Outcome.COMPLETED, report.outcome(), report.error()::toString);
+      }
+      assertNotEquals(pinned, b.identity.fingerprint());
+    }
+  }
+
+  @Test
+  void bulkConnectionsOfAMigrationAreBounded() throws Exception {
+    Ticket ticket = ticket();
+    List<Opened> opened = new ArrayList<>();
+    try (Opened control = open(Optional.empty())) {
+      String token = prove(control.frames(), ID, ticket.id(), ticket, "web").token();
+      for (int bulk = 0; bulk < 16; bulk++) {
+        opened.add(again(Role.BULK, token));
+        assertEquals("b", opened.getLast().frames().expect(Message.Welcome.class).name());
+      }
+      Opened tooMany = again(Role.BULK, token);
+      opened.add(tooMany);
+      var failure =
+          assertThrows(
+              MigrationException.class, () -> tooMany.frames().expect(Message.Welcome.class));
+      assertEquals(FailureCode.BUSY, failure.code());
+    } finally {
+      for (Opened connection : opened) {
+        connection.close();
+      }
+    }
+  }
+
+  private Opened again(Role role, String token) throws IOException {
+    Opened peer = open(Optional.empty());
+    peer.frames().send(new Hello(Version.CURRENT, role, ID, token, ""));
+    return peer;
+  }
+
+  @Test
+  void theNewestConnectionThatReturnsReplacesTheOneBefore() throws Exception {
+    String token = b.tickets.tokens().of(ID);
+    try (Opened first = again(Role.RETURN, token)) {
+      first.frames().send(new Message.Query());
+      assertEquals(
+          Message.Standing.State.ABORTED, first.frames().expect(Message.Standing.class).state());
+      try (Opened second = again(Role.RETURN, token)) {
+        assertEquals(
+            FailureCode.PEER_UNREACHABLE,
+            assertThrows(MigrationException.class, () -> first.frames().receive()).code());
+        second.frames().send(new Message.Query());
+        assertEquals(
+            Message.Standing.State.ABORTED, second.frames().expect(Message.Standing.class).state());
+      }
+    }
+  }
+
+  @Test
+  void whoBeginsNothingIsHungUpOn() throws Exception {
+    try (var listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+        var here = new Socket(listener.getInetAddress(), listener.getLocalPort());
+        var there = listener.accept()) {
+      FrameConnection slow = FrameConnection.dialled(here.getInputStream(), here.getOutputStream());
+      FrameConnection accepted =
+          FrameConnection.accepted(there.getInputStream(), there.getOutputStream());
+      new Waiting(Duration.ofMillis(50)).begin("ticket", accepted);
+      assertEquals(
+          FailureCode.PEER_UNREACHABLE,
+          assertThrows(MigrationException.class, slow::receive).code());
     }
   }
 }
