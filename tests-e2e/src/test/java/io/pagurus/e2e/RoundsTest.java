@@ -5,9 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What ends a pre-copy in the midst of its rounds leaves the service as it was. */
 class RoundsTest extends BetweenTwo {
@@ -36,7 +40,7 @@ class RoundsTest extends BetweenTwo {
   void linkThatBreaksInAnyRoundLeavesTheServiceUndisturbed() {
     long pid = start();
     for (int round = 1; round <= 3; round++) {
-      var moving = slowly("8");
+      var moving = slowly("8", "--reconnect-timeout", "1s");
       awaitOpen(a, "message", "round %d.".formatted(round), moving);
       cutLink("REJECT");
       try {
@@ -51,6 +55,28 @@ class RoundsTest extends BetweenTwo {
     }
     assertCompleted(a.migrate(SERVICE, b, "--strategy", "pre-copy"));
     assertAllOk(b, SERVICE, 5);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"REJECT", "DROP"})
+  void linkThatIsBackInTimeGoesOnWhereItWas(String verdict) {
+    start();
+    var moving = slowly("3");
+    awaitOpen(a, "message", "round 1.", moving);
+    cutLink(verdict);
+    try {
+      awaitOpen(a, "message", "Reconnecting: ", moving);
+      awaitOpen(b, "message", "Reconnecting: ", moving);
+    } finally {
+      restoreLink(verdict);
+    }
+    JsonNode report = OuterContainer.json(moving.join().ok());
+    assertCompleted(report);
+    String warnings = report.path("warnings").toString();
+    assertTrue(warnings.contains("travelled again"), warnings);
+    System.out.printf("After %s: %s%n", verdict, warnings);
+    assertAllOk(b, SERVICE, 5);
+    assertGone(a, SERVICE);
   }
 
   @Test
@@ -90,13 +116,11 @@ class RoundsTest extends BetweenTwo {
   }
 
   /** Rounds that take seconds and fall, and never come near the limit. */
-  private static CompletableFuture<Command> slowly(String maxRounds) {
+  private static CompletableFuture<Command> slowly(String maxRounds, String... more) {
     String ticket = b.ticket();
-    return CompletableFuture.supplyAsync(
-        () ->
-            a.tryMigrate(
-                SERVICE,
-                ticket,
+    List<String> options =
+        new ArrayList<>(
+            List.of(
                 "--strategy",
                 "pre-copy",
                 "--bandwidth",
@@ -105,6 +129,9 @@ class RoundsTest extends BetweenTwo {
                 "1ms",
                 "--max-rounds",
                 maxRounds));
+    options.addAll(List.of(more));
+    return CompletableFuture.supplyAsync(
+        () -> a.tryMigrate(SERVICE, ticket, options.toArray(String[]::new)));
   }
 
   private static void cancel(String id) {
