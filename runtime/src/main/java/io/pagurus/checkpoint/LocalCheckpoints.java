@@ -277,7 +277,12 @@ public final class LocalCheckpoints implements Checkpoints {
     Archive.Meta meta = Archive.verify(file, key, container, number);
     requireRoomToRestore(meta.plan());
     try (var stage = StagingDirectory.create(staging, "restore-" + container);
-        var pages = new PageStore(stage.path(), grown(meta.plan().memoryBytes()))) {
+        var pages =
+            new PageStore(
+                stage.path(),
+                grown(meta.plan().memoryBytes()),
+                PageStore.Wanted.NOTHING,
+                engine.spill())) {
       Arrival back = household.comeBack(meta.plan(), container, stage.path());
       try {
         back.prepare(created -> {});
@@ -325,10 +330,11 @@ public final class LocalCheckpoints implements Checkpoints {
   private void requireRoomToRestore(Message.ServicePlan plan) {
     Features here = engine.features();
     long own = plan.memoryBytes() - plan.sharedBytes();
-    // Where it fits only once, CRIU's copy would not.
-    long memory = 2 * own + 2 * plan.sharedBytes() + MARGIN_BYTES;
-    if (here.memoryAvailableBytes() < memory
-        || here.stagingAvailableBytes() < plan.memoryBytes() + MARGIN_BYTES) {
+    // What CRIU reads lies in plain files; private memory may be sealed where it reads none.
+    long plain = plan.sharedBytes() + MARGIN_BYTES;
+    long staged = engine.spill().isPresent() ? plain : plain + own;
+    long memory = own + plan.sharedBytes() + Math.min(staged + own, here.stagingAvailableBytes());
+    if (here.memoryAvailableBytes() < memory || here.stagingAvailableBytes() < staged) {
       throw new MigrationException(
           NO_ROOM,
           "The memory of %s, %d MiB, does not fit: %d MiB are available, %d MiB of them in the staging tmpfs."

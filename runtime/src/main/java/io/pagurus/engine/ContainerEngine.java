@@ -30,6 +30,22 @@ public interface ContainerEngine {
   /** What this machine offers; cheap enough for every preflight. */
   Features features();
 
+  /**
+   * Where memory may lie, sealed, that the staging tmpfs has no room for; empty: nowhere, since
+   * what is restored must lie in plain files.
+   */
+  default Optional<PageSpill> spill() {
+    return Optional.empty();
+  }
+
+  /**
+   * A place for sealed memory.
+   *
+   * @param disk a directory there
+   * @param keptBytes what stays free in the tmpfs for files that must be plain
+   */
+  record PageSpill(Path disk, long keptBytes) {}
+
   /** Everything that migration needs or profits from, probed now. */
   List<Capability> capabilities();
 

@@ -116,7 +116,8 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
         new PageStore(
             staging,
             grown(plan.memoryBytes(), MEMORY_SLACK_BYTES),
-            source.orElse(PageStore.Wanted.NOTHING));
+            source.orElse(PageStore.Wanted.NOTHING),
+            engine.spill());
   }
 
   /** The plan's figures are from before the freeze; the service may have grown by half since. */

@@ -3,6 +3,7 @@ package io.pagurus.transfer;
 import static io.pagurus.model.FailureCode.NO_ROOM;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 
+import io.pagurus.engine.ContainerEngine.PageSpill;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -10,16 +11,20 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * Holds the pages of a service at the destination, by process and address, until the restored
@@ -59,7 +64,10 @@ public final class PageStore implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final FileChannel file;
   private final long capacityPages;
-  private final List<MemorySegment> slabs = new ArrayList<>();
+  private final long keptBytes;
+  private final List<Slab> slabs = new ArrayList<>();
+  private final Path directory;
+  private final Optional<SealedSlabs> sealed;
   private final Map<Table, MemorySegment> tables = new HashMap<>();
   private final long mostTables;
   private final BitSet free = new BitSet();
@@ -73,6 +81,32 @@ public final class PageStore implements AutoCloseable {
   private boolean closed;
 
   private record Table(int pid, long index) {}
+
+  /** A run of slots. */
+  interface Slab {
+    /** Replaces one page. */
+    void put(int page, MemorySegment source, long offset) throws IOException;
+
+    /** Pages in a row. */
+    ByteBuffer read(int page, int pages) throws IOException;
+  }
+
+  private record Mapped(MemorySegment memory) implements Slab {
+    @Override
+    public void put(int page, MemorySegment source, long offset) {
+      try {
+        MemorySegment.copy(source, offset, memory, (long) page * PAGE, PAGE);
+      } catch (InternalError e) {
+        // SIGBUS: the tmpfs behind the mapping is full.
+        throw new MigrationException(NO_ROOM, "The staging directory is full.", e);
+      }
+    }
+
+    @Override
+    public ByteBuffer read(int page, int pages) {
+      return memory.asSlice((long) page * PAGE, (long) pages * PAGE).asByteBuffer();
+    }
+  }
 
   /** Told when a restored process waits for a page that is not here. */
   @FunctionalInterface
@@ -92,23 +126,31 @@ public final class PageStore implements AutoCloseable {
 
   /** For pages that come before anybody asks for them. */
   public PageStore(Path directory, long capacityBytes) throws IOException {
-    this(directory, capacityBytes, Wanted.NOTHING);
+    this(directory, capacityBytes, Wanted.NOTHING, Optional.empty());
   }
 
   /**
    * @param directory on a tmpfs
    * @param capacityBytes the most that it may hold, bytes
    * @param wanted who can be asked for pages that are not here
+   * @param spill where pages go, sealed, that the tmpfs has no room for; empty: nowhere
    */
-  public PageStore(Path directory, long capacityBytes, Wanted wanted) throws IOException {
+  public PageStore(Path directory, long capacityBytes, Wanted wanted, Optional<PageSpill> spill)
+      throws IOException {
     this.wanted = wanted;
+    this.directory = directory;
+    this.keptBytes = spill.map(PageSpill::keptBytes).orElse(0L);
+    this.sealed = spill.map(there -> new SealedSlabs(there.disk(), SLAB_PAGES));
     this.capacityPages = capacityBytes / PAGE;
     this.mostTables = Math.min(capacityPages, SCATTERED_TABLES + capacityPages / PAGES_PER_TABLE);
     this.nameable = ROUNDS * TABLE_PAGES * mostTables;
     Path path = directory.resolve("pages");
     this.file =
         FileChannel.open(
-            path, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            path,
+            Set.of(
+                StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     Files.delete(path);
   }
 
@@ -194,12 +236,7 @@ public final class PageStore implements AutoCloseable {
         slot = allocate();
         mark(pid, at, slot);
       }
-      try {
-        MemorySegment.copy(source, offset + (long) page * PAGE, slab(slot), offsetOf(slot), PAGE);
-      } catch (InternalError e) {
-        // SIGBUS: the tmpfs behind the mapping is full.
-        throw new MigrationException(NO_ROOM, "The staging directory is full.", e);
-      }
+      slab(slot).put(placeOf(slot), source, offset + (long) page * PAGE);
     }
   }
 
@@ -217,18 +254,31 @@ public final class PageStore implements AutoCloseable {
               .formatted((capacityPages * PAGE) >> 20));
     }
     if (index / SLAB_PAGES == slabs.size()) {
-      slabs.add(
-          file.map(FileChannel.MapMode.READ_WRITE, slabs.size() * SLAB_BYTES, SLAB_BYTES, arena));
+      slabs.add(slab());
     }
     return nextSlot++;
   }
 
-  private MemorySegment slab(int slot) {
+  private Slab slab() throws IOException {
+    if (sealed.isPresent()
+        && Files.getFileStore(directory).getUsableSpace() < SLAB_BYTES + keptBytes) {
+      return sealed.get().add();
+    }
+    long at = slabs.size() * SLAB_BYTES;
+    return new Mapped(file.map(FileChannel.MapMode.READ_WRITE, at, SLAB_BYTES, arena));
+  }
+
+  /** Pages that lie on a disk, sealed. */
+  public synchronized long sealedPages() {
+    return sealed.map(SealedSlabs::pages).orElse(0L);
+  }
+
+  private Slab slab(int slot) {
     return slabs.get((slot - FIRST_SLOT) / SLAB_PAGES);
   }
 
-  private static long offsetOf(int slot) {
-    return (long) ((slot - FIRST_SLOT) % SLAB_PAGES) * PAGE;
+  private static int placeOf(int slot) {
+    return (slot - FIRST_SLOT) % SLAB_PAGES;
   }
 
   private int slot(int pid, long address) {
@@ -325,11 +375,10 @@ public final class PageStore implements AutoCloseable {
       while (page + run < pages && follows(pid, address + (long) (page + run) * PAGE, slot, run)) {
         run++;
       }
-      MemorySegment bytes =
+      ByteBuffer buffer =
           slot == ZERO
-              ? ZEROS.asSlice(0, (long) run * PAGE)
-              : slab(slot).asSlice(offsetOf(slot), (long) run * PAGE);
-      ByteBuffer buffer = bytes.asByteBuffer();
+              ? ZEROS.asSlice(0, (long) run * PAGE).asByteBuffer()
+              : slab(slot).read(placeOf(slot), run);
       while (buffer.hasRemaining()) {
         out.write(buffer);
       }
@@ -356,11 +405,16 @@ public final class PageStore implements AutoCloseable {
     tables.clear();
     arena.close();
     file.close();
+    if (sealed.isPresent()) {
+      sealed.get().close();
+    }
   }
 
   /** A page's first eight bytes, for tests and diagnosis. */
-  synchronized long peek(int pid, long address) {
+  synchronized long peek(int pid, long address) throws IOException {
     int slot = slot(pid, address);
-    return slot < FIRST_SLOT ? 0 : slab(slot).get(ValueLayout.JAVA_LONG, offsetOf(slot));
+    return slot < FIRST_SLOT
+        ? 0
+        : slab(slot).read(placeOf(slot), 1).order(ByteOrder.nativeOrder()).getLong();
   }
 }

@@ -6,15 +6,19 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.pagurus.engine.ContainerEngine.PageSpill;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -249,6 +253,48 @@ final class PageStoreTest {
     put(1, BASE, pages(1, 1));
     try (var files = Files.list(directory)) {
       assertEquals(0, files.count());
+    }
+  }
+
+  @Test
+  void pagesWithoutRoomInTheTmpfsComeBackFromTheDisk(@TempDir Path disk) throws IOException {
+    // No file system has room for this.
+    var spill = new PageSpill(disk.resolve("sealed"), Long.MAX_VALUE / 2);
+    Path staging = Files.createDirectory(directory.resolve("other"));
+    try (var spilled =
+        new PageStore(staging, 100 * PAGE, PageStore.Wanted.NOTHING, Optional.of(spill))) {
+      byte[] content = pages(9, 3);
+      byte[] record = record(7, 9, BASE, content);
+      spilled.accept(record, record.length);
+      byte[] newer = pages(1, 4);
+      record = record(7, 1, BASE + 2 * PAGE, newer);
+      spilled.accept(record, record.length);
+      System.arraycopy(newer, 0, content, 2 * PAGE, PAGE);
+      var out = new ByteArrayOutputStream();
+      spilled.transferTo(7, BASE, 9, Channels.newChannel(out));
+      assertArrayEquals(content, out.toByteArray());
+      assertEquals(9, spilled.sealedPages());
+      try (var left = Files.list(disk.resolve("sealed"))) {
+        assertEquals(0, left.count(), "it has no name");
+      }
+    }
+  }
+
+  @Test
+  void aSealedPageIsUnreadableAndAChangedOneDoesNotOpen(@TempDir Path disk) throws IOException {
+    try (var sealed = new SealedSlabs(disk, 4)) {
+      PageStore.Slab slab = sealed.add();
+      byte[] content = "planted".repeat(PAGE).getBytes(StandardCharsets.UTF_8);
+      slab.put(1, MemorySegment.ofArray(content), 0);
+      ByteBuffer found = ByteBuffer.allocate((int) sealed.file().size());
+      assertTrue(sealed.file().read(found, 0) > PAGE);
+      assertFalse(new String(found.array(), StandardCharsets.ISO_8859_1).contains("planted"));
+      assertEquals('p', slab.read(1, 1).get());
+      byte[] older = Arrays.copyOfRange(found.array(), PAGE + 16, 2 * (PAGE + 16));
+      slab.put(1, MemorySegment.ofArray(content), 0);
+      assertEquals(older.length, sealed.file().write(ByteBuffer.wrap(older), PAGE + 16));
+      assertThrows(MigrationException.class, () -> slab.read(1, 1), "an older one is put back");
+      assertThrows(MigrationException.class, () -> slab.read(0, 1), "never written");
     }
   }
 }

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -232,5 +233,83 @@ class KeepTest extends BetweenTwo {
                 kept -> kept != null && !kept.path("checkpoints").isEmpty());
     assertEquals("restore-last-checkpoint", there.at("/options/on_exit").asText());
     assertTrue(b.log("kept").stream().noneMatch(line -> line.startsWith("TORN")));
+  }
+
+  @Test
+  void aRuntimeKilledInTheMiddleOfACheckpointThawsTheServiceAndLeavesNothing() {
+    start();
+    options("--on-exit", "restore-last-checkpoint");
+    long pid = pid(a, "kept");
+    String frozen = "grep -qs '\"frozen\":true' /var/lib/pagurus/checkpoints/*/options.json";
+    var taking = CompletableFuture.supplyAsync(() -> a.pagurus("checkpoint", "kept"));
+    String modes = "find /dev/shm/pagurus ! -type l -perm /077 > /tmp/modes";
+    a.killRuntime("until " + frozen + "; do :; done; " + modes);
+    assertEquals("", a.exec("cat", "/tmp/modes").ok(), "only for root");
+    assertNotEquals(0, taking.join().exitCode());
+    a.awaitReady();
+    awaitMessage("goes on");
+    awaitMoreLog(a, "kept");
+    assertEquals(pid, pid(a, "kept"), "the same process");
+    assertNothingIsStaged(a);
+    assertEquals("", a.exec("sh", "-c", "ls /var/lib/pagurus/checkpoints/*/*.part || true").ok());
+    // What was never finished is no checkpoint; the next one is.
+    assertEquals(1, checkpoint().path("checkpoints").size());
+  }
+
+  @Test
+  void aRuntimeKilledInTheMiddleOfARestoreRestoresAgain() {
+    start();
+    options("--on-exit", "restore-last-checkpoint");
+    Count then = Count.last(a);
+    checkpoint();
+    var crashing =
+        CompletableFuture.runAsync(
+            () ->
+                a.killRuntime(
+                    "until ls -d /var/lib/docker/volumes/kept-data/_data.pagurus-aside; do :; done"));
+    Count last = crash();
+    crashing.join();
+    a.awaitReady();
+    awaitMessage("was restored");
+    assertWentBackTo(then, last);
+    assertNothingIsStaged(a);
+    assertEquals("", a.exec("sh", "-c", "find /var/lib/docker -name '*.pagurus-*'").ok());
+  }
+
+  @Test
+  void aFailedCheckpointLeavesNothingAndTheServiceRunsOn() {
+    start();
+    options("--on-exit", "restore-last-checkpoint");
+    // Another container with its volume: a restore would change the files under it.
+    a.docker("run", "-d", "--name", "other", "-v", "kept-data:/data", SERVICES, "sleep", "600")
+        .ok();
+    Command refused = a.pagurus("checkpoint", "kept");
+    assertEquals(4, refused.exitCode(), refused.err());
+    assertTrue(refused.err().contains("kept-data"), refused.err());
+    a.docker("rm", "-f", "other").ok();
+    // A disk that refuses the archive.
+    a.exec("sh", "-c", "mount -t tmpfs -o size=32k tmpfs /var/lib/pagurus/checkpoints/" + id())
+        .ok();
+    assertNotEquals(0, a.pagurus("checkpoint", "kept").exitCode());
+    a.exec("sh", "-c", "umount /var/lib/pagurus/checkpoints/" + id()).ok();
+    assertNothingIsStaged(a);
+    awaitMoreLog(a, "kept");
+    assertTrue(a.log("kept").stream().noneMatch(line -> line.startsWith("TORN")));
+    assertEquals(1, checkpoint().path("checkpoints").size());
+  }
+
+  @Test
+  void memoryThatTheStagingTmpfsHasNoRoomForIsSealedOnTheDisk() {
+    try (OuterContainer small = new OuterContainer().withShmBytes(90L << 20).withServices()) {
+      small.ready();
+      python("big", "big.py");
+      awaitLog(a, "big", 5);
+      JsonNode report = a.migrate("big", small);
+      assertCompleted(report);
+      assertTrue(report.path("warnings").toString().contains("encrypted"), report::toString);
+      assertCountsOn(small, "big");
+      assertNothingIsStaged(small);
+      assertEquals("", small.exec("ls", "/var/lib/docker/pagurus").ok());
+    }
   }
 }

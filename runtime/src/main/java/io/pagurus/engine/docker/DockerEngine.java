@@ -64,6 +64,9 @@ public final class DockerEngine implements ContainerEngine {
 
   private static final long DISK_MARGIN = 64L << 20;
 
+  private static final String SEALED =
+      "The destination's staging tmpfs is smaller than the service's memory: what it has no room for lies encrypted on the destination's disk until it is in place, which takes longer. A larger --shm-size there avoids it.";
+
   private final EngineApi api;
   private final ImageStore images;
   private final AddressReservation addresses;
@@ -183,6 +186,14 @@ public final class DockerEngine implements ContainerEngine {
     return machine.features();
   }
 
+  /** The daemon that places memory later takes it from us; CRIU itself would read plain files. */
+  @Override
+  public Optional<PageSpill> spill() {
+    return machine.lazyObstacle().isPresent()
+        ? Optional.empty()
+        : Optional.of(new PageSpill(DATA_ROOT.resolve("pagurus"), MEMORY_MARGIN / 2));
+  }
+
   @Override
   public List<Capability> capabilities() {
     List<Capability> all = new ArrayList<>(machine.capabilities(api));
@@ -242,6 +253,10 @@ public final class DockerEngine implements ContainerEngine {
                 .forEach(warnings::add);
           }
           machine.lazyObstacle().map(DockerEngine::eagerOnly).ifPresent(warnings::add);
+          long ownBytes = plan.memoryBytes() - plan.sharedBytes();
+          if (machine.features().stagingAvailableBytes() < ownBytes + MEMORY_MARGIN) {
+            warnings.add(SEALED);
+          }
           return new Message.Verdict(
               problems, warnings, imagePresent, imagePresent ? Set.of() : images.chainIds());
         });
@@ -282,7 +297,9 @@ public final class DockerEngine implements ContainerEngine {
     Features here = machine.features();
     // Once in the page store, once in the restored processes; what is shared stays where it came.
     long ownBytes = plan.memoryBytes() - plan.sharedBytes();
-    long memory = 2 * ownBytes + plan.sharedBytes() + MEMORY_MARGIN;
+    boolean sealed = spill().isPresent() && here.stagingAvailableBytes() < ownBytes + MEMORY_MARGIN;
+    long stagedBytes = sealed ? Math.min(ownBytes, here.stagingAvailableBytes()) : ownBytes;
+    long memory = ownBytes + stagedBytes + plan.sharedBytes() + MEMORY_MARGIN;
     if (here.memoryAvailableBytes() < memory) {
       problems.add(
           new Message.Problem(
@@ -290,7 +307,8 @@ public final class DockerEngine implements ContainerEngine {
               "The destination has %d MiB of memory available, the service needs %d MiB while it arrives."
                   .formatted(here.memoryAvailableBytes() >> 20, memory >> 20)));
     }
-    long staging = ownBytes + MEMORY_MARGIN;
+    // Private memory may be sealed on the disk, unless CRIU itself reads it: then from plain files.
+    long staging = sealed ? MEMORY_MARGIN : ownBytes + MEMORY_MARGIN;
     if (here.stagingAvailableBytes() < staging) {
       problems.add(
           new Message.Problem(
@@ -299,7 +317,11 @@ public final class DockerEngine implements ContainerEngine {
                   .formatted(here.stagingAvailableBytes() >> 20, staging >> 20)));
     }
     // An image passes through a temporary directory of the engine while it is loaded.
-    long disk = plan.fileBytes() + (imagePresent ? 0 : 2 * plan.imageBytes()) + DISK_MARGIN;
+    long disk =
+        plan.fileBytes()
+            + (imagePresent ? 0 : 2 * plan.imageBytes())
+            + (sealed ? ownBytes + ownBytes / 128 : 0)
+            + DISK_MARGIN;
     if (here.diskAvailableBytes() < disk) {
       problems.add(
           new Message.Problem(

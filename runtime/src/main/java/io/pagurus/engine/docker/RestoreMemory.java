@@ -46,6 +46,7 @@ final class RestoreMemory implements AutoCloseable {
           new Placement(Placement.Way.EAGER, "There was nothing to place."));
 
   private static final Duration SETTLE_LIMIT = Duration.ofMinutes(10);
+  private static final long SLACK_BYTES = 8L << 20;
   private static final Path SOCKET = Path.of("lazy-pages.socket");
 
   private final Path images;
@@ -90,7 +91,7 @@ final class RestoreMemory implements AutoCloseable {
       Path images, Path work, PageSupply pages, RestoreCosts costs, Optional<String> obstacle)
       throws IOException {
     Map<Integer, List<PagemapEntry>> wanted = lazyPages(images);
-    Placement placement = costs.choose(bytes(wanted), pages.follow(), obstacle);
+    Placement placement = placement(images, bytes(wanted), pages.follow(), costs, obstacle);
     if (placement.way() == Placement.Way.EAGER) {
       return new RestoreMemory(images, work, wanted, pages, null, null, costs, placement);
     }
@@ -116,6 +117,17 @@ final class RestoreMemory implements AutoCloseable {
             .redirectOutput(work.resolve("lazy-pages.out").toFile())
             .start();
     return new RestoreMemory(images, work, wanted, pages, server, daemon, costs, placement);
+  }
+
+  /** Eagerly they would have to lie in CRIU's own files, which only the tmpfs may hold. */
+  private static Placement placement(
+      Path images, long bytes, boolean following, RestoreCosts costs, Optional<String> obstacle)
+      throws IOException {
+    boolean fits = Files.getFileStore(images).getUsableSpace() > bytes + SLACK_BYTES;
+    Placement chosen = costs.choose(bytes, following, obstacle);
+    return chosen.way() == Placement.Way.EAGER && !fits && obstacle.isEmpty()
+        ? new Placement(Placement.Way.LAZY, "The staging tmpfs has no room for CRIU's own copy.")
+        : chosen;
   }
 
   private static long bytes(Map<Integer, List<PagemapEntry>> pages) {
