@@ -136,7 +136,7 @@ final class Serve implements Callable<Integer> {
                       migrations,
                       events,
                       tickets,
-                      identity::clientFingerprint,
+                      identity,
                       () -> configuration.addresses(listener.port()),
                       readiness,
                       keeper))) {

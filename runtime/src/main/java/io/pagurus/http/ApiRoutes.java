@@ -253,7 +253,7 @@ final class ApiRoutes {
             "name", backend.name(),
             "version", backend.build().version(),
             "java", backend.build().java(),
-            "fingerprint", backend.fingerprint().get(),
+            "fingerprint", backend.identity().clientFingerprint(),
             "pid", ProcessHandle.current().pid()));
   }
 

@@ -12,6 +12,7 @@ import io.pagurus.model.MigrationReport;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.transfer.DigestStore;
+import io.pagurus.trust.Identity;
 import java.io.IOException;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
@@ -50,9 +51,29 @@ final class Metrics implements AutoCloseable {
         .tag("version", backend.build().version())
         .description("Constant 1; the label tells the version")
         .register(registry);
+    certificates(backend.identity());
     memory();
     ends = backend.events().subscribeAll();
     counting = Thread.ofVirtual().name("metrics").start(this::countEnds);
+  }
+
+  /** What nobody renews in time cuts runtimes off from each other. */
+  private void certificates(Identity identity) {
+    Gauge.builder("pagurus.certificate.expiry", identity, i -> i.ownExpiry().getEpochSecond())
+        .description("When this runtime's certificate expires, seconds since 1970")
+        .tag("kind", "own")
+        .baseUnit("seconds")
+        .register(registry);
+    if (identity.hasAuthority()) {
+      Gauge.builder(
+              "pagurus.certificate.expiry",
+              identity,
+              i -> i.authorityExpiry().orElseThrow().getEpochSecond())
+          .description("When this runtime's certificate expires, seconds since 1970")
+          .tag("kind", "authority")
+          .baseUnit("seconds")
+          .register(registry);
+    }
   }
 
   /** Of this process: what the heap holds, and what lies outside of it. */

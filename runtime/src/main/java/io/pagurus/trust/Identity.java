@@ -9,6 +9,7 @@ import java.security.Principal;
 import java.security.PrivateKey;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
@@ -93,6 +94,18 @@ public final class Identity {
   public String clientFingerprint() {
     refresh();
     return clientKey().fingerprint();
+  }
+
+  /** When the own certificate expires; it is renewed before. */
+  public Instant ownExpiry() {
+    refresh();
+    return own.current().expiresAt();
+  }
+
+  /** When the authority's does, if there is an authority. */
+  public Optional<Instant> authorityExpiry() {
+    refresh();
+    return authority.map(Authority::key).map(TlsKey::expiresAt);
   }
 
   /** Whether a ticket with this fingerprint is one of this runtime. */

@@ -338,6 +338,7 @@ final class HttpApiTest {
         List.of(
             "pagurus_engine_up 1.0",
             "pagurus_ready 1.0",
+            "pagurus_certificate_expiry_seconds{kind=\"own\"} ",
             "pagurus_migrations_running 0.0",
             "pagurus_migration_downtime_seconds_sum{strategy=\"stop-and-copy\"} 0.35",
             "pagurus_migration_downtime_seconds_count{strategy=\"stop-and-copy\"} 1",

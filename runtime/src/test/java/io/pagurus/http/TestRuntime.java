@@ -76,7 +76,7 @@ public final class TestRuntime implements AutoCloseable {
             migrations,
             migrations.events,
             tickets,
-            identity::clientFingerprint,
+            identity,
             () -> List.of("192.0.2.7:7070"),
             readiness,
             keeping);

@@ -39,6 +39,8 @@ class SecretsTest {
   private static final String ADMIN = "planted-admin-token-5f0c2d7e91";
   private static final String READER = "planted-reader-token-a41b83c6d2";
   private static final String EXPIRED = "planted-expired-token-77e0f4b19a";
+  private static final String CHECKPOINT_KEY = "5eed".repeat(16);
+  private static final String PASSPHRASE = "planted passphrase of checkpoints";
   private static final String TLS = "/etc/pagurus/tls/";
   private static final String SEEN = "/run/pagurus-argv";
 
@@ -69,6 +71,8 @@ class SecretsTest {
     plant("admin token", ADMIN);
     plant("reader token", READER);
     plant("expired token", EXPIRED);
+    plant("checkpoint key", CHECKPOINT_KEY);
+    plant("passphrase", PASSPHRASE);
     run("counter");
   }
 
@@ -96,6 +100,8 @@ class SecretsTest {
         .withEnv("PAGURUS_API_TOKENS_FILE", "/etc/pagurus/tokens")
         .withCopyToContainer(Transferable.of(ADMIN, 0600), "/etc/pagurus/token")
         .withCopyToContainer(Transferable.of(tokens, 0600), "/etc/pagurus/tokens")
+        .withEnv("PAGURUS_CHECKPOINT_KEY_FILE", "/etc/pagurus/checkpoint.key")
+        .withCopyToContainer(Transferable.of(CHECKPOINT_KEY, 0600), "/etc/pagurus/checkpoint.key")
         .withCopyToContainer(file("ca.pem"), TLS + "ca.pem")
         .withCopyToContainer(file(name + ".pem"), TLS + "cert.pem")
         .withCopyToContainer(file(name + ".key"), TLS + "key.pem");
@@ -252,6 +258,8 @@ class SecretsTest {
     answers.add(refused(18, a.pagurus("migrate", "greedy", "--to", "b.example:7070")));
     answers.add(refused(6, a.pagurus("migrate", "counter", "--to", address(b) + ":7070")));
 
+    answers.addAll(keep("counter"));
+
     // The API: what is let in, what is refused.
     for (OuterContainer outer : List.of(a, b)) {
       for (String path :
@@ -301,6 +309,25 @@ class SecretsTest {
       assertOnlyTheOwnerReads(outer);
     }
     assertNothingIsInTheImage();
+  }
+
+  /** Takes checkpoints, sealed by the key file and by a passphrase. */
+  private List<String> keep(String service) {
+    a.copyFileToContainer(
+        Transferable.of(PASSPHRASE.getBytes(StandardCharsets.UTF_8), 0600), "/root/passphrase");
+    List<String> answers = new ArrayList<>();
+    answers.add(a.pagurus("start-options", service, "--checkpoint-interval", "1h").ok());
+    answers.add(a.pagurus("checkpoint", service, "--output", "json").ok());
+    answers.add(
+        a.exec(
+                "sh",
+                "-c",
+                "pagurus start-options %s --passphrase-fd 3 3< /root/passphrase".formatted(service))
+            .ok());
+    answers.add(a.pagurus("checkpoint", service, "--output", "json").ok());
+    a.exec("rm", "/root/passphrase").ok();
+    answers.add(a.exec("sh", "-c", "cat /var/lib/pagurus/checkpoints/*/*.json; true").ok());
+    return answers;
   }
 
   private static String refused(int exitCode, Command command) {
