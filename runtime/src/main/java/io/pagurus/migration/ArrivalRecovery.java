@@ -55,10 +55,17 @@ final class ArrivalRecovery {
         .isPresent();
   }
 
+  /** Also that the source's state is not the newest: who reads it must know of two histories. */
   private static String unfinished(List<Entry> entries) {
-    return restoring(entries).filter(Entry.Restoring::whole).isPresent()
-        ? "The destination's outer container was restarted during the restore."
-        : "The destination was restarted while it still held memory of the service.";
+    String cause =
+        restoring(entries).filter(Entry.Restoring::whole).isPresent()
+            ? "The destination's outer container was restarted during the restore."
+            : "The destination was restarted while it still held memory of the service.";
+    String history =
+        entries.getLast() instanceof Entry.Restored
+            ? "It had run there since the freeze: what it did there is lost."
+            : "It may have run there for a moment: what it did then is lost.";
+    return "%s %s".formatted(cause, history);
   }
 
   private End adopt(String id, List<Entry> entries) {

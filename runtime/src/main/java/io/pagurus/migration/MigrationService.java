@@ -42,6 +42,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -61,6 +62,11 @@ public final class MigrationService implements Migrations {
   private static final Duration BRIEF_LIMIT = Duration.ofMinutes(2);
 
   private static final Duration CONNECT_LIMIT = Duration.ofSeconds(10);
+
+  /** Until what was paused is in doubt: it asks the destination once more. */
+  private static final Duration DOUBT_LIMIT = Duration.ofSeconds(30);
+
+  private static final Duration DOUBT_LOOK = Duration.ofMillis(20);
 
   private final ContainerEngine engine;
   private final Journal journal;
@@ -443,6 +449,7 @@ public final class MigrationService implements Migrations {
   @Override
   public MigrationStatus resolve(String id, Keep keep) {
     MigrationStatus status = require(id);
+    giveUpWaiting(id);
     Doubt doubt = doubts.get(id);
     if (doubt != null) {
       return doubt.decide(keep);
@@ -460,6 +467,18 @@ public final class MigrationService implements Migrations {
         status.role() == Role.DESTINATION
             ? "Migration %s is resolved at its source, %s.".formatted(id, status.peer())
             : "Migration %s is not in doubt: %s".formatted(id, status.message()));
+  }
+
+  /** An operator who decides about a paused post-copy does not wait for its link any longer. */
+  private void giveUpWaiting(String id) {
+    SourceMigration migration = departures.get(id);
+    if (migration == null || !migration.stopWaiting()) {
+      return;
+    }
+    long end = System.nanoTime() + DOUBT_LIMIT.toNanos();
+    while (departures.containsKey(id) && System.nanoTime() < end) {
+      LockSupport.parkNanos(DOUBT_LOOK.toNanos());
+    }
   }
 
   @Override

@@ -100,6 +100,9 @@ final class SourceMigration {
   /** Known from the commit on. */
   private Optional<WayBack> way = Optional.empty();
 
+  /** Waits for the link of a post-copy to come back. */
+  private volatile Optional<Thread> waiting = Optional.empty();
+
   /** The destination itself said that it does not and will not run the service. */
   private boolean gaveBack;
 
@@ -429,6 +432,7 @@ final class SourceMigration {
     var recovery =
         new PostCopyRecovery(
             here.dialer(), id, peer.wayBack(), peer.artifacts(), rest, bandwidth, progress);
+    waiting = Optional.of(Thread.currentThread());
     try {
       Message.Standing standing = recovery.untilDecided(lost);
       if (standing.state() == Message.Standing.State.ABORTED) {
@@ -437,7 +441,9 @@ final class SourceMigration {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new MigrationException(PEER_UNREACHABLE, "This runtime ended.", e);
+      throw new MigrationException(PEER_UNREACHABLE, "Nobody waits for the link any more.", e);
+    } finally {
+      waiting = Optional.empty();
     }
     tally.settled();
     tally.took(Phase.POST_COPY, since);
@@ -573,6 +579,14 @@ final class SourceMigration {
   /** To whom to ask when the report says that it is in doubt. */
   Optional<WayBack> wayBack() {
     return way;
+  }
+
+  /** Ends the wait of a paused post-copy, which is then in doubt. Returns whether it waited. */
+  boolean stopWaiting() {
+    Optional<Thread> paused =
+        waiting.filter(_ -> progress.status().message().startsWith(PostCopyRecovery.PAUSED));
+    paused.ifPresent(Thread::interrupt);
+    return paused.isPresent();
   }
 
   private MigrationReport end(Outcome outcome, MigrationException failure) {

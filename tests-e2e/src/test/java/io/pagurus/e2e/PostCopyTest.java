@@ -73,6 +73,29 @@ class PostCopyTest extends BetweenTwo {
   }
 
   @Test
+  void anOperatorNeedNotWaitForALinkThatNeverComesBack() {
+    python("changing", "changing.py");
+    awaitLog(a, "changing", 3);
+    var moving = slowly();
+    String id = awaitOpen(a, "phase", "post-copy", moving);
+    cutLink("DROP");
+    try {
+      awaitPaused(a);
+      a.pagurus("resolve", id, "--keep", "source", "--yes-i-checked").ok();
+      moving.join();
+      assertAllOk(a, "changing", 5);
+      assertFalse(a.inspect("changing").path("State").path("Paused").asBoolean());
+    } finally {
+      restoreLink("DROP");
+    }
+    // What the operator has checked: that copy will never go on.
+    b.killRuntime("true");
+    b.awaitReady();
+    await().atMost(SOON).until(() -> b.docker("ps", "-aq").ok().isEmpty());
+    assertTrue(open(b).isMissingNode(), open(b)::toString);
+  }
+
+  @Test
   void sourceThatStartsAgainServesThePagesThatItStillHas() {
     python("changing", "changing.py");
     awaitLog(a, "changing", 3);
