@@ -224,7 +224,7 @@ final class FaultLaboratory implements AutoCloseable {
     for (OuterContainer outer : List.of(first, second)) {
       outer.exec("sh", "-c", undo);
       if (fault.needsMemoryLimit()) {
-        limitMemory(outer, "-1");
+        limitMemory(outer, "512g");
       }
     }
   }
