@@ -96,8 +96,7 @@ enum Fault {
   }
 
   private static String clock(String seconds) {
-    return "echo %s > /run/clock-next && mv /run/clock-next /run/clock-offset"
-        .formatted(seconds);
+    return "echo %s > /run/clock-next && mv /run/clock-next /run/clock-offset".formatted(seconds);
   }
 
   private static String full() {

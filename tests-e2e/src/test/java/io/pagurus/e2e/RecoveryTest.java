@@ -62,6 +62,7 @@ class RecoveryTest extends BetweenTwo {
     b.killRuntime(reached("restoring"));
     a.killRuntime("true");
     moving.join();
+    assertRecoveredSoon();
     assertOneCopy();
   }
 
@@ -78,6 +79,7 @@ class RecoveryTest extends BetweenTwo {
     var moving = CompletableFuture.supplyAsync(() -> a.tryMigrate("counter", ticket));
     victim.killRuntime(reached(step));
     moving.join();
+    assertRecoveredSoon();
     assertOneCopy();
     assertEquals(neighbour, neighbourPid(victim), "a service beside it was disturbed");
   }
@@ -98,11 +100,8 @@ class RecoveryTest extends BetweenTwo {
     b.awaitReady();
     await().atMost(SETTLED).until(() -> copies(a) + copies(b) == 1 && undecided() == 0);
     long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - since);
-    double recovered = secondsFromReadyToTheEnd();
     System.out.printf(
-        "One copy, at %s, %d ms after the kill, %.2f s after both were ready%n",
-        copies(a) == 1 ? "a" : "b", millis, recovered);
-    assertTrue(recovered <= 3, recovered + " s from ready to recovered");
+        "One copy, at %s, %d ms after the kill%n", copies(a) == 1 ? "a" : "b", millis);
     boolean stayed = copies(a) == 1;
     OuterContainer home = stayed ? a : b;
     assertEquals("running", home.inspect("counter").path("State").path("Status").asText());
@@ -117,6 +116,16 @@ class RecoveryTest extends BetweenTwo {
     OuterContainer other = stayed ? b : a;
     assertCompleted(home.migrate("counter", other));
     assertCountsOn(other, "counter");
+  }
+
+  /** Limit 3 s from ready, also on a busy machine. */
+  private static void assertRecoveredSoon() {
+    a.awaitReady();
+    b.awaitReady();
+    await().atMost(SETTLED).until(() -> undecided() == 0);
+    double seconds = secondsFromReadyToTheEnd();
+    System.out.printf("Recovered %.2f s after both were ready%n", seconds);
+    assertTrue(seconds <= 3, seconds + " s from ready to recovered");
   }
 
   /** By the clock of the files that say so: from the later runtime to the last journal's end. */
