@@ -38,6 +38,9 @@ public final class Keeper implements Keeping, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Keeper.class);
   private static final Duration LOOK = Duration.ofSeconds(1);
 
+  /** Where nobody has start options; somebody with labels may come. */
+  private static final Duration LOOK_IDLE = Duration.ofSeconds(5);
+
   /** At its start a runtime does not wait longer for services to come back. */
   private static final Duration OPENING_LIMIT = Duration.ofMinutes(2);
 
@@ -102,7 +105,8 @@ public final class Keeper implements Keeping, AutoCloseable {
     try {
       while (true) {
         look();
-        Thread.sleep(LOOK);
+        boolean idle = kept.values().stream().allMatch(one -> one.options().isEmpty());
+        Thread.sleep(idle ? LOOK_IDLE : LOOK);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt(); // closed
@@ -112,10 +116,19 @@ public final class Keeper implements Keeping, AutoCloseable {
   private void look() {
     try {
       List<Inhabitant> all = means.household().inhabitants();
+      Optional<RuntimeException> failure = Optional.empty();
       for (Inhabitant one : all) {
-        of(one).look(one);
+        try {
+          of(one).look(one);
+        } catch (RuntimeException e) {
+          // It must not keep the others waiting; one that is being removed is gone next time.
+          failure = Optional.of(e);
+        }
       }
       bury(all.stream().map(Inhabitant::id).collect(Collectors.toSet()));
+      if (failure.isPresent()) {
+        throw failure.get();
+      }
       complaint = "";
     } catch (IOException | RuntimeException e) {
       if (!complaint.equals(e.getMessage())) {

@@ -40,15 +40,6 @@ import org.slf4j.LoggerFactory;
 final class Kept {
   private static final Logger log = LoggerFactory.getLogger(Kept.class);
 
-  /** Who ends sooner than this after its start has not really started; the engine says the same. */
-  private static final Duration SHORT_LIFE = Duration.ofSeconds(10);
-
-  private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
-  private static final Duration LONGEST_PAUSE = Duration.ofMinutes(1);
-
-  /** In a row; the pauses add up to three and a half minutes. */
-  private static final int MOST_SHORT_LIVES = 10;
-
   /**
    * Label of a container that came by migration: what the engine's policy was where it was made.
    */
@@ -67,11 +58,12 @@ final class Kept {
   private String brought = "";
   private boolean busy;
   private Instant intervalBegan;
-  private String countedRun = "";
   private String ourKill = "";
-  private int shortLives;
-  private Optional<Instant> nextStart = Optional.empty();
-  private boolean gaveUp;
+  private final CrashLoop loop = new CrashLoop();
+
+  /** None of its checkpoints could be restored: only an operator may go on. */
+  private boolean standsBy;
+
   private String message = "";
 
   /**
@@ -158,12 +150,13 @@ final class Kept {
   }
 
   private void running(StartOptions options) {
-    nextStart = Optional.empty();
-    gaveUp = false;
+    loop.runs();
+    standsBy = false;
     try {
       takeOver();
     } catch (MigrationException e) {
       note(e.getMessage());
+      return;
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot keep the start options of " + name, e);
     }
@@ -190,38 +183,22 @@ final class Kept {
       return;
     }
     Instant now = means.clock().instant();
-    if (!ending.run().equals(countedRun)) {
-      countedRun = ending.run();
-      shortLives = ending.livedMs() < SHORT_LIFE.toMillis() ? shortLives + 1 : 0;
+    if (loop.ended(ending, now)) {
       note("It ended with exit code %d.".formatted(ending.exitCode()));
-      // One short life may be bad luck.
-      pause(shortLives - 1);
     }
-    if (gaveUp || nextStart.filter(now::isBefore).isPresent()) {
-      return;
-    }
-    switch (options.onExit()) {
-      case STANDBY ->
-          note("It ended with exit code %d, and is left to stand by.".formatted(ending.exitCode()));
-      case RESTART_FROM_SCRATCH -> begin("start", this::restart);
-      case RESTORE_LAST_CHECKPOINT -> begin("restore", this::restoreLast);
-    }
-  }
-
-  private void pause(int misfortunes) {
-    if (misfortunes >= MOST_SHORT_LIVES) {
-      gaveUp = true;
-      nextStart = Optional.empty();
+    if (options.onExit() == StartOptions.OnExit.STANDBY) {
+      note("It ended with exit code %d, and is left to stand by.".formatted(ending.exitCode()));
+    } else if (loop.gaveUp()) {
       note(
-          "It ended %d times in a row within %d s of its start, and is left alone: `docker start %s` tries again."
-              .formatted(misfortunes + 1, SHORT_LIFE.toSeconds(), name));
-      return;
+          "It ended or failed %d times in a row soon after its start, and is left alone: `docker start %s` tries again."
+              .formatted(loop.misfortunes(), name));
+    } else if (!standsBy && loop.mayStart(now)) {
+      switch (options.onExit()) {
+        case RESTART_FROM_SCRATCH -> begin("start", this::restart);
+        case RESTORE_LAST_CHECKPOINT -> begin("restore", this::restoreLast);
+        case STANDBY -> {}
+      }
     }
-    long millis =
-        misfortunes <= 0
-            ? 0
-            : Math.min(LONGEST_PAUSE.toMillis(), FIRST_PAUSE.toMillis() << (misfortunes - 1));
-    nextStart = Optional.of(means.clock().instant().plusMillis(millis));
   }
 
   /** Lets a thread do it, unless somebody else has the container. */
@@ -251,12 +228,12 @@ final class Kept {
   }
 
   private synchronized void failed(String what, Exception e) {
-    if (!(e instanceof MigrationException)) {
+    if (!(e instanceof MigrationException || e instanceof ArchiveException)) {
       log.error("{} of {} failed", what, name, e);
     }
     note("The %s failed: %s".formatted(what, e.getMessage()));
     if (what.equals("start") || what.equals("restore")) {
-      pause(++shortLives);
+      loop.failed(means.clock().instant());
     }
   }
 
@@ -303,7 +280,7 @@ final class Kept {
         return;
       }
     }
-    gaveUp = true;
+    standsBy = true;
     note(
         "None of its %d checkpoints could be restored, so it is left to stand by with the files that it had; the log of the runtime has the reasons. `docker start %s` starts it from scratch."
             .formatted(stored.size(), name));
@@ -425,10 +402,8 @@ final class Kept {
       save(record.sealedByPassphrase());
     }
     save(record.options(changed));
-    gaveUp = false;
-    shortLives = 0;
-    countedRun = "";
-    nextStart = Optional.empty();
+    loop.forget();
+    standsBy = false;
     note("Its start options were changed.");
   }
 
@@ -452,7 +427,7 @@ final class Kept {
         state,
         archives.list().stream().map(this::shown).toList(),
         state.equals("running") ? nextCheckpoint(options) : Optional.empty(),
-        nextStart.filter(means.clock().instant()::isBefore),
+        loop.nextStart().filter(means.clock().instant()::isBefore),
         message);
   }
 
