@@ -169,8 +169,20 @@ final class EveryOpeningTest {
 
   private static Message.Welcome prove(
       FrameConnection peer, String id, String ticketId, Ticket proved, String service) {
+    return prove(peer, id, ticketId, proved, service, 0);
+  }
+
+  private static Message.Welcome prove(
+      FrameConnection peer,
+      String id,
+      String ticketId,
+      Ticket proved,
+      String service,
+      long keepMillis) {
     byte[] nonce = Proof.nonce();
-    peer.send(new Hello(Version.CURRENT, Role.CONTROL, id, ticketId, HEX.formatHex(nonce)));
+    peer.send(
+        new Hello(
+            Version.CURRENT, Role.CONTROL, id, ticketId, HEX.formatHex(nonce), 0, keepMillis));
     Message.Challenge challenge = peer.expect(Message.Challenge.class);
     byte[] proof = Proof.of(proved, HEX.parseHex(challenge.nonce()), nonce);
     peer.send(new Message.Prove("a", service, HEX.formatHex(proof)));
@@ -492,7 +504,8 @@ final class EveryOpeningTest {
 
   private static void takeAPlace(FrameConnection peer, String id, Ticket ticket) {
     try {
-      var _ = prove(peer, id, ticket.id(), ticket, "web");
+      // It will come back within an hour, it says.
+      var _ = prove(peer, id, ticket.id(), ticket, "web", 3_600_000);
     } catch (MigrationException e) {
       assertEquals(FailureCode.BUSY, e.code());
     }
@@ -506,6 +519,9 @@ final class EveryOpeningTest {
       for (int i = 0; i < waiting.length; i++) {
         waiting[i] = open(Optional.empty());
         takeAPlace(waiting[i].frames(), "m-slow-slow-" + i, slow);
+        if (i % 2 == 0) {
+          waiting[i].socket().close();
+        }
       }
       Ticket honest = ticket();
       await()
