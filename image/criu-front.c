@@ -1,5 +1,5 @@
 /*
- * What runc finds as "criu": CRIU, with six things settled before it is loaded.
+ * What runc finds as "criu": CRIU, with seven things settled before it is loaded.
  *
  * 1. Its surroundings. A tar that knows better comes first in its path (image/plain-tar.c). Where the outer container lacks
  *    CAP_SYS_RESOURCE, CRIU may not ask the kernel for the resource limits of a process with another uid (image/foreign-rlimits.c).
@@ -9,6 +9,7 @@
  * 4. The daemon of a lazy restore waits with patience, and dies without harm (image/lazy-pages.c).
  * 5. Shared memory that the runtime moves by itself is left to it (image/shared.c).
  * 6. What CRIU counts in a dump is kept, which it would forget (image/statistics.c).
+ * 7. A restore that waits reads memory that still comes (image/pages.c).
  *
  * usage: criu ARGUMENTS of CRIU
  *
@@ -150,6 +151,8 @@ int main(int count, char **arguments)
 		preload("shared.so");
 	if (dump && getenv("PAGURUS_HOLD"))
 		preload("statistics.so");
+	if (restore && getenv("PAGURUS_HOLD"))
+		preload("pages.so");
 	if ((dump || restore) && getenv("PAGURUS_HOLD"))
 		preload("hold.so");
 	else

@@ -11,8 +11,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -48,7 +50,7 @@ class PagesWriterTest {
 
   @Test
   void pagesLieInPagemapOrderAndTheirEntriesArePresent() throws IOException {
-    assertEquals(2502, new PagesWriter(checkpoint, SOURCE).writeAll());
+    assertEquals(2502, writeAll(SOURCE));
 
     PagemapFile pagemap = checkpoint.pagemap(7);
     assertEquals(
@@ -66,43 +68,74 @@ class PagesWriterTest {
 
   @Test
   void aCompleteCheckpointIsLeftAlone() throws IOException {
-    new PagesWriter(checkpoint, SOURCE).writeAll();
+    writeAll(SOURCE);
     PageSource nobody =
         (pid, address, pages, out) -> {
           throw new AssertionError("asked for " + address);
         };
-    assertEquals(0, new PagesWriter(checkpoint, nobody).writeAll());
+    assertEquals(0, writeAll(nobody));
   }
 
   @Test
-  void aFailingSourceLeavesTheCheckpointAsItWas() throws IOException {
-    byte[] pagesBefore = Files.readAllBytes(checkpoint.pagesFile(3));
-    PagemapFile pagemapBefore = checkpoint.pagemap(7);
-    PageSource failing =
-        (pid, address, pages, out) -> {
-          if (address > 0x100000) {
-            throw new IOException("link lost");
+  void theLastPageIsKeptBack() throws IOException {
+    try (PagesWriter writer = PagesWriter.open(checkpoint, SOURCE)) {
+      assertEquals(0, Files.size(checkpoint.pagesFile(3)));
+      assertEquals(0, checkpoint.pagemap(7).absentPages());
+      assertEquals(2501, writer.write());
+      long allButOne = (2505 - 1) * (long) PAGE_BYTES;
+      assertEquals(allButOne, Files.size(checkpoint.pagesFile(3)));
+      assertEquals(1, writer.writeLast());
+      assertEquals(allButOne + PAGE_BYTES, Files.size(checkpoint.pagesFile(3)));
+    }
+  }
+
+  @Test
+  void whatIsAtHandIsWrittenBeforeTheRestComes() throws IOException {
+    List<Long> sizes = new ArrayList<>();
+    PageSource slow =
+        new PageSource() {
+          @Override
+          public int await(int pid, long address, int pages) throws IOException {
+            sizes.add(Files.size(checkpoint.pagesFile(3)));
+            return Math.min(pages, 100);
           }
-          SOURCE.transferTo(pid, address, pages, out);
+
+          @Override
+          public void transferTo(int pid, long address, int pages, WritableByteChannel out)
+              throws IOException {
+            SOURCE.transferTo(pid, address, pages, out);
+          }
         };
+    assertEquals(2502, writeAll(slow));
+    assertEquals(27, sizes.size());
+    assertEquals(105L * PAGE_BYTES, sizes.get(2));
+  }
 
-    assertThrows(IOException.class, () -> new PagesWriter(checkpoint, failing).writeAll());
-
-    assertArrayEquals(pagesBefore, Files.readAllBytes(checkpoint.pagesFile(3)));
-    assertEquals(pagemapBefore, checkpoint.pagemap(7));
-    assertOnlyTheCheckpointIsLeft();
+  @Test
+  void anEmptyParentNamesNoPages() throws IOException {
+    PagesWriter.giveParent(checkpoint);
+    CheckpointDirectory parent = new CheckpointDirectory(directory.resolve("parent"));
+    assertEquals(List.of(7), List.copyOf(parent.pids()));
+    assertEquals(new PagemapFile(3, List.of()), parent.pagemap(7));
+    assertEquals(0, Files.size(parent.pagesFile(3)));
   }
 
   @Test
   void aSourceThatGivesTooLittleIsFoundOut() {
     PageSource shortOne = (pid, address, pages, out) -> out.write(ByteBuffer.allocate(PAGE_BYTES));
-    assertThrows(IOException.class, () -> new PagesWriter(checkpoint, shortOne).writeAll());
+    assertThrows(IOException.class, () -> writeAll(shortOne));
   }
 
   @Test
   void aPagesFileShorterThanItsPagemapIsATypedFailure() throws IOException {
     Files.write(checkpoint.pagesFile(3), new byte[PAGE_BYTES]);
-    assertThrows(CriuFormatException.class, () -> new PagesWriter(checkpoint, SOURCE).writeAll());
+    assertThrows(CriuFormatException.class, () -> writeAll(SOURCE));
+  }
+
+  private long writeAll(PageSource source) throws IOException {
+    try (PagesWriter writer = PagesWriter.open(checkpoint, source)) {
+      return writer.write() + writer.writeLast();
+    }
   }
 
   private void assertOnlyTheCheckpointIsLeft() throws IOException {

@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
 /** A service that is about to arrive at this engine. Used by one migration. */
@@ -131,5 +132,29 @@ public interface Arrival {
 
     /** Writes pages in address order. */
     void transferTo(int pid, long address, int pages, WritableByteChannel out) throws IOException;
+
+    /**
+     * How long each byte takes to come, ns, where all memory is on its way and every page comes
+     * once; empty where some came before, and may come anew.
+     */
+    default OptionalDouble nanosPerByte() {
+      return OptionalDouble.empty();
+    }
+
+    /**
+     * Waits for the first of these pages without asking for it.
+     *
+     * @return how many of them are here, in a row from the first: at least 1
+     * @throws IOException when it does not come
+     */
+    default int expect(int pid, long address, int pages) throws IOException {
+      return await(pid, address, pages);
+    }
+
+    /** Writes pages in address order and forgets them; none of them can come again. */
+    default void take(int pid, long address, int pages, WritableByteChannel out)
+        throws IOException {
+      transferTo(pid, address, pages, out);
+    }
   }
 }

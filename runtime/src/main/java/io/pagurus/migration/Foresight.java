@@ -7,11 +7,12 @@ import io.pagurus.model.Prediction;
 import io.pagurus.model.Strategy;
 import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message;
-import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.LinkProbe;
 import io.pagurus.transfer.MemorySurvey;
 import io.pagurus.transfer.ProcessMemory;
+import java.io.IOException;
 import java.util.Map;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
 /** Measures service and link while the service runs, predicts, and settles the strategy. */
@@ -35,22 +36,26 @@ final class Foresight {
             Rounds.most(request));
   }
 
+  /** Begins to look at the memory of a running service; takes 0.2 s, of which little is work. */
+  static Future<MemorySurvey> survey(Departure service) {
+    return Reading.begin("survey-" + service.name(), () -> surveyNow(service));
+  }
+
   /**
-   * Measures; takes some 0.35 s, of which little is work.
+   * Waits for both measurements.
    *
    * @param there what the destination offers
-   * @param sender a connection that carries nothing else meanwhile
    */
   static Foresight look(
       MigrationRequest request,
-      Departure service,
+      Future<MemorySurvey> survey,
       Message.ServicePlan plan,
       boolean imagePresent,
       Features there,
       Experience experience,
-      ArtifactSender sender) {
-    LinkProbe link = LinkProbe.of(sender);
-    MemorySurvey memory = Reading.attempt(() -> survey(service));
+      Future<LinkProbe> probe) {
+    LinkProbe link = Reading.join(probe);
+    MemorySurvey memory = Reading.join(survey);
     double present = (double) memory.bytes();
     double moving = present * (1 - memory.zeroShare());
     return new Foresight(
@@ -78,7 +83,7 @@ final class Foresight {
         experience);
   }
 
-  private static MemorySurvey survey(Departure service) throws java.io.IOException {
+  private static MemorySurvey surveyNow(Departure service) throws IOException {
     Map<Integer, ProcessMemory> processes = ProcessMemory.open(service.processes());
     try {
       return MemorySurvey.of(processes);

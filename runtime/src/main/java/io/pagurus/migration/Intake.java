@@ -25,6 +25,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -65,6 +66,9 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private volatile PageStore pages;
   private volatile SegmentStore segments;
   private volatile boolean follow;
+
+  /** A piece of private memory is complete. */
+  private volatile boolean memoryCame;
 
   /**
    * @param staging the migration's own directory, on a tmpfs
@@ -158,7 +162,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
                       grown(plan.memoryBytes(), MEMORY_SLACK_BYTES)));
       case VOLUME -> tree(arrival.volume(begin.name()));
       case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), atMost(plan.logBytes(), in)));
-      case MEMORY -> begin.name().isEmpty() ? new MemorySink(pages) : segment(begin.name());
+      case MEMORY -> begin.name().isEmpty() ? new MemorySink() : segment(begin.name());
       case PROBE -> throw new IllegalArgumentException("A probe has no place here");
       case CHECKPOINT -> new StreamSink("checkpoint", in -> receiveCheckpoint(arrival, in));
     };
@@ -308,6 +312,22 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     pages.transferTo(pid, address, count, out);
   }
 
+  /** Whoever sends in rounds has sent one of them by now; a frozen service is sent in one piece. */
+  @Override
+  public OptionalDouble nanosPerByte() {
+    return memoryCame || follow ? OptionalDouble.empty() : OptionalDouble.of(pages.nanosPerByte());
+  }
+
+  @Override
+  public int expect(int pid, long address, int count) throws IOException {
+    return pages.expect(pid, address, count);
+  }
+
+  @Override
+  public void take(int pid, long address, int count, WritableByteChannel out) throws IOException {
+    pages.take(pid, address, count, out);
+  }
+
   /** Frees the memory that has come. */
   @Override
   public void close() throws IOException {
@@ -423,14 +443,16 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     public void abandon() {}
   }
 
-  private record MemorySink(PageStore pages) implements ArtifactSink {
+  private final class MemorySink implements ArtifactSink {
     @Override
     public void accept(byte[] bytes, int length) throws IOException {
       pages.accept(bytes, length);
     }
 
     @Override
-    public void finish() {}
+    public void finish() {
+      memoryCame = true;
+    }
 
     @Override
     public void abandon() {}

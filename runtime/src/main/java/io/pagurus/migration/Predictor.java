@@ -20,6 +20,9 @@ final class Predictor {
 
   private static final double LAZY_FROM = 24 << 20;
 
+  /** As the destination has it: memory is read as it comes where reading costs this share. */
+  private static final double TOLERABLE = 0.1;
+
   /**
    * What does not depend on the service; seconds and bytes per second. See docs/adr/0012 for where
    * the values come from.
@@ -27,6 +30,7 @@ final class Predictor {
    * @param setUp from the request until files may travel
    * @param window of an empty service: from the freeze to its first instruction there
    * @param dump of an empty service, within the window: other things may be done beside it
+   * @param restore what of the restore is done beside memory that is read as it comes
    * @param scan how fast memory is read and digested
    * @param pages how fast memory is read, digested, sent and stored where the link is no limit
    * @param shared how fast CRIU writes shared memory, and it is sent and restored
@@ -41,6 +45,7 @@ final class Predictor {
       double setUp,
       double window,
       double dump,
+      double restore,
       double scan,
       double pages,
       double shared,
@@ -56,6 +61,7 @@ final class Predictor {
             0.5,
             0.17,
             0.08,
+            0.04,
             2600 * MIB,
             330 * MIB,
             250 * MIB,
@@ -130,10 +136,34 @@ final class Predictor {
   }
 
   private Prediction stopAndCopy() {
+    double sending = sending(situation.memoryBytes());
+    double meanwhile = readMeanwhile(sending);
+    double saved = Math.min(meanwhile, costs.restore() + placing());
     return ended(
         Strategy.STOP_AND_COPY,
-        window(sending(situation.memoryBytes()), sharedWhileFrozen(false)),
-        0);
+        window(sending, sharedWhileFrozen(false)) + placing() - saved,
+        0,
+        Math.max(0, placingLater() - (meanwhile - saved)));
+  }
+
+  /**
+   * How long the destination restores while memory comes that comes only once, seconds. It counts
+   * from where the destination begins to do so: a slower link should never seem to help.
+   */
+  private double readMeanwhile(double sending) {
+    double reading = situation.presentBytes() / (2 * costs.eager());
+    return Math.max(
+        0, sending - Math.max(costs.dump(), situation.lazy() ? reading / TOLERABLE : 0));
+  }
+
+  /** Before the start, where it cannot be later, seconds. */
+  private double placing() {
+    return situation.lazy() ? 0 : situation.presentBytes() / costs.eager();
+  }
+
+  /** After it, seconds. */
+  private double placingLater() {
+    return placedLater() ? costs.daemon() + situation.presentBytes() / costs.settle() : 0;
   }
 
   private Prediction preCopy() {
@@ -153,7 +183,11 @@ final class Predictor {
       return postCopy(Strategy.PRE_COPY, changed, taken);
     }
     double rest = situation.presentBytes() / costs.scan() + sending(changed);
-    return ended(Strategy.PRE_COPY, window(rest, sharedWhileFrozen(true)), taken + sharedBefore());
+    return ended(
+        Strategy.PRE_COPY,
+        window(rest, sharedWhileFrozen(true)) + placing(),
+        taken + sharedBefore(),
+        placingLater());
   }
 
   /** What is shared on its way while the service runs, in strategies that send any so, seconds. */
@@ -175,7 +209,12 @@ final class Predictor {
 
   /** Memory follows the restore: no part of the window but of the total. */
   private Prediction postCopy(Strategy strategy, double following, double before) {
-    Prediction ended = ended(strategy, window(0, sharedWhileFrozen(true)), before + sharedBefore());
+    Prediction ended =
+        ended(
+            strategy,
+            window(0, sharedWhileFrozen(true)) + placing(),
+            before + sharedBefore(),
+            placingLater());
     double longer = placedLater() ? costs.follow() : 0;
     return Prediction.of(
         strategy,
@@ -184,28 +223,26 @@ final class Predictor {
   }
 
   /**
-   * From the freeze to the first instruction, seconds.
+   * From the freeze to the first instruction, without placing memory, seconds.
    *
    * @param memory sent beside the dump and after it, seconds
    * @param shared memory on its way before the restore, seconds
    */
   private double window(double memory, double shared) {
-    double eager = situation.lazy() ? 0 : situation.presentBytes() / costs.eager();
     return costs.window()
         - costs.dump()
         + Math.max(costs.dump(), memory)
         + shared
-        + 3 * situation.roundTripSeconds()
-        + eager;
+        + 3 * situation.roundTripSeconds();
   }
 
-  private Prediction ended(Strategy strategy, double window, double before) {
+  private Prediction ended(Strategy strategy, double window, double before, double placing) {
     double total =
         costs.setUp()
             + (situation.fileBytes() + situation.imageBytes()) / situation.linkBytesPerSecond()
             + before
             + window
-            + (placedLater() ? costs.daemon() + situation.presentBytes() / costs.settle() : 0)
+            + placing
             + costs.ending();
     return Prediction.of(strategy, 1000 * window, 1000 * total);
   }

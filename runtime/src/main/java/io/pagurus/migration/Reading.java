@@ -8,6 +8,7 @@ import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 
 /** Something that reads a service; what goes wrong in it is the migration's failure. */
 @FunctionalInterface
@@ -44,6 +45,13 @@ interface Reading<T> {
     } catch (IOException e) {
       throw failed(e);
     }
+  }
+
+  /** Begins to read on a thread of its own; {@link #join} waits for it. */
+  static <T> Future<T> begin(String name, Reading<T> reading) {
+    FutureTask<T> task = new FutureTask<>(reading::read);
+    Thread.ofVirtual().name(name).start(task);
+    return task;
   }
 
   /**

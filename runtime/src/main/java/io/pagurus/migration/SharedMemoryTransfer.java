@@ -51,7 +51,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
     this.progress = progress;
     this.tally = tally;
     this.rounds = Rounds.of(request);
-    this.tmpfs = new TmpfsTransfer(service);
+    this.tmpfs = new TmpfsTransfer(service, digests);
   }
 
   /**

@@ -27,6 +27,8 @@ import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.Bandwidth;
 import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.FileSender;
+import io.pagurus.transfer.LinkProbe;
+import io.pagurus.transfer.MemorySurvey;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.Target;
@@ -154,9 +156,12 @@ final class SourceMigration {
   }
 
   private void move(Path staging) {
+    // The service is looked at while the peer is looked for.
+    Future<MemorySurvey> survey = Foresight.survey(service);
+    Future<Message.ServicePlan> plan = Reading.begin("plan-" + id, service::plan);
     try (Peer peer = connect()) {
       try {
-        move(peer, staging);
+        move(peer, plan, survey, staging);
       } catch (MigrationException e) {
         throw standing.open() ? peer.explain(e) : e;
       } finally {
@@ -167,21 +172,21 @@ final class SourceMigration {
     }
   }
 
-  private void move(Peer peer, Path staging) {
-    Message.ServicePlan plan = service.plan();
-    Message.Verdict verdict = preflight(peer, plan);
-    if (request.dryRun()) {
-      try (ArtifactSender only = openBulk(peer)) {
-        foresee(peer, plan, verdict, only);
+  private void move(
+      Peer peer, Future<Message.ServicePlan> planning, Future<MemorySurvey> survey, Path staging) {
+    try (BulkConnections bulk = openBulk(peer)) {
+      Message.ServicePlan plan = Reading.join(planning);
+      Message.Verdict verdict = preflight(peer, plan);
+      if (request.dryRun()) {
+        foresee(peer, plan, verdict, survey, bulk.link());
+        return;
       }
-      return;
-    }
-    // From here on the destination holds room for the service; it runs on here.
-    here.journal().append(id, new Entry.Begun(progress.status(), Optional.of(peer.wayBack())));
-    try (ArtifactSender first = openBulk(peer);
-        ArtifactSender second = openBulk(peer)) {
+      ArtifactSender first = bulk.first();
+      ArtifactSender second = bulk.second();
+      // From here on the destination holds room for the service; it runs on here.
+      here.journal().append(id, new Entry.Begun(progress.status(), Optional.of(peer.wayBack())));
       prepare(peer, plan, verdict, first);
-      Foresight foresight = foresee(peer, plan, verdict, second);
+      Foresight foresight = foresee(peer, plan, verdict, survey, bulk.link());
       Strategy chosen = foresight.chosen().strategy();
       memory.choose(chosen, foresight.link());
       shared.choose(chosen, peer.features());
@@ -248,8 +253,8 @@ final class SourceMigration {
                 String.join(" ", problems.stream().map(Message.Problem::message).toList())));
   }
 
-  private ArtifactSender openBulk(Peer peer) {
-    return peer.openBulk(bandwidth, progress::moved);
+  private BulkConnections openBulk(Peer peer) {
+    return new BulkConnections(id, () -> peer.openBulk(bandwidth, progress::moved));
   }
 
   private void prepare(
@@ -275,17 +280,21 @@ final class SourceMigration {
 
   /** Measures and predicts while the destination prepares. */
   private Foresight foresee(
-      Peer peer, Message.ServicePlan plan, Message.Verdict verdict, ArtifactSender sender) {
+      Peer peer,
+      Message.ServicePlan plan,
+      Message.Verdict verdict,
+      Future<MemorySurvey> survey,
+      Future<LinkProbe> link) {
     long since = System.nanoTime();
     Foresight foresight =
         Foresight.look(
             request,
-            service,
+            survey,
             plan,
             verdict.imagePresent(),
             peer.features(),
             here.experience(),
-            sender);
+            link);
     tally.foreseen(foresight.chosen(), foresight.forecast());
     tally.took(request.dryRun() ? Phase.PREFLIGHT : Phase.PREPARE, since);
     return foresight;

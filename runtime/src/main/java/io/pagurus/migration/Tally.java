@@ -38,6 +38,7 @@ final class Tally {
   private volatile long frozenAt;
   private long downtimeMillis;
   private long fullSpeedMillis;
+  private Optional<Long> totalMillis = Optional.empty();
   private Map<String, Long> dumpStatistics = Map.of();
   private Map<String, Long> restoreStatistics = Map.of();
   private Optional<Placement> placement = Optional.empty();
@@ -140,8 +141,9 @@ final class Tally {
     downtimeMillis = Stopwatch.millis(frozenAt, System.nanoTime());
   }
 
-  /** The last page is in place. */
+  /** The last page is in place: the old copy may go, which ends the total time. */
   void settled() {
+    totalMillis = Optional.of(clock.totalMillis());
     fullSpeedMillis = Stopwatch.millis(frozenAt, System.nanoTime());
   }
 
@@ -152,8 +154,12 @@ final class Tally {
 
   /** Lets later predictions profit; once it has completed. */
   void teach(Experience experience) {
-    prediction.ifPresent(
-        expected -> experience.learn(expected, downtimeMillis, clock.totalMillis()));
+    prediction.ifPresent(expected -> experience.learn(expected, downtimeMillis, totalMillis()));
+  }
+
+  /** Until the old copy may go; of a migration that did not get there, until its end. */
+  private long totalMillis() {
+    return totalMillis.orElseGet(clock::totalMillis);
   }
 
   void preCopied(List<Round> passes, PreCopy cost) {
@@ -199,7 +205,7 @@ final class Tally {
         source,
         destination,
         downtimeMillis,
-        clock.totalMillis(),
+        totalMillis(),
         fullSpeedMillis,
         bytes(Kind.MEMORY) + bytes(Kind.TMPFS),
         bytes(Kind.ROOTFS) + bytes(Kind.VOLUME) + bytes(Kind.LOG) + bytes(Kind.CHECKPOINT),
@@ -209,7 +215,7 @@ final class Tally {
         rounds,
         precopy,
         outcome == Outcome.COMPLETED && downtimeMillis > 0
-            ? prediction.map(expected -> expected.beside(downtimeMillis, clock.totalMillis()))
+            ? prediction.map(expected -> expected.beside(downtimeMillis, totalMillis()))
             : prediction,
         forecast,
         parts(),

@@ -12,6 +12,7 @@ import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
+import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.FileDigests;
 import java.io.OutputStream;
 import java.util.ArrayList;
@@ -27,22 +28,28 @@ import java.util.stream.Collectors;
  * An empty tmpfs is left to CRIU.
  */
 final class TmpfsTransfer {
-  /** Digests of 4 GiB for each tmpfs; they take room for what it really has. */
-  private static final long DIGESTS = 1L << 20;
-
   private final Departure service;
+  private final DigestStore digests;
   private final Map<String, Passes> passes = new HashMap<>();
   private boolean wanted;
   private List<Tmpfs> frozen = List.of();
 
-  TmpfsTransfer(Departure service) {
+  /**
+   * @param digests for the contents of all of them
+   */
+  TmpfsTransfer(Departure service, DigestStore digests) {
     this.service = service;
+    this.digests = digests;
   }
 
   /** What the destination has of one. */
   private static final class Passes {
-    final FileDigests digests = new FileDigests(DIGESTS);
+    final FileDigests digests;
     TreeSnapshot last = TreeSnapshot.empty();
+
+    Passes(DigestStore store) {
+      digests = new FileDigests(store);
+    }
   }
 
   /**
@@ -92,7 +99,7 @@ final class TmpfsTransfer {
   private List<Sent> send(ArtifactSender sender, List<Tmpfs> mounts) {
     List<Sent> parts = new ArrayList<>();
     for (Tmpfs tmpfs : mounts) {
-      Passes before = passes.computeIfAbsent(tmpfs.device(), device -> new Passes());
+      Passes before = passes.computeIfAbsent(tmpfs.device(), device -> new Passes(digests));
       TreeSnapshot now = scan(tmpfs, before.last);
       parts.add(
           sender.send(

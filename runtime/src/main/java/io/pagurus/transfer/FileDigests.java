@@ -1,11 +1,13 @@
 package io.pagurus.transfer;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import com.dynatrace.hash4j.hashing.HashValue128;
 import com.dynatrace.hash4j.hashing.Hasher128;
 import com.dynatrace.hash4j.hashing.Hashing;
 import io.pagurus.dind.files.SentBlocks;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
@@ -13,26 +15,27 @@ import java.util.Map;
 
 /**
  * What the destination holds of the files of one file system: 2 bits and an XXH3-128 digest of 16
- * bytes per block. Once the digests' budget is spent, further blocks count as changed.
+ * bytes per block, the digests off the heap. Once their store is full, further blocks count as
+ * changed.
  */
 public final class FileDigests implements SentBlocks {
   private static final Hasher128 HASHER = Hashing.xxh3_128();
-  private static final int SMALLEST = 4;
+  private static final int DIGEST_BYTES = 16;
+
+  /** Digests in a file's first piece; each further piece has twice as many as the one before. */
+  private static final int FIRST_PIECE = 4;
 
   private final Map<Long, Blocks> files = new HashMap<>();
-  private long left;
+  private final DigestStore store;
 
-  /**
-   * @param blocks digests at most, for all files together
-   */
-  public FileDigests(long blocks) {
-    this.left = blocks;
+  public FileDigests(DigestStore store) {
+    this.store = store;
   }
 
   private static final class Blocks {
     final BitSet held = new BitSet();
     final BitSet met = new BitSet();
-    long[] digests = {};
+    final Map<Integer, MemorySegment> pieces = new HashMap<>();
   }
 
   @Override
@@ -51,32 +54,27 @@ public final class FileDigests implements SentBlocks {
     boolean held = file.held.get(index);
     file.held.set(index);
     file.met.set(index);
-    boolean known = 2 * index < file.digests.length;
-    if (!known && !grow(file, index)) {
+    int piece = 31 - Integer.numberOfLeadingZeros(index / FIRST_PIECE + 1);
+    MemorySegment digests = file.pieces.computeIfAbsent(piece, this::allocate);
+    if (digests == null) {
       return true;
     }
+    long place = (index - FIRST_PIECE * ((1L << piece) - 1)) * DIGEST_BYTES;
     HashValue128 now = HASHER.hashBytesTo128Bits(bytes, at, BLOCK_BYTES);
     if (held
-        && known
-        && file.digests[2 * index] == now.getMostSignificantBits()
-        && file.digests[2 * index + 1] == now.getLeastSignificantBits()) {
+        && digests.get(JAVA_LONG, place) == now.getMostSignificantBits()
+        && digests.get(JAVA_LONG, place + Long.BYTES) == now.getLeastSignificantBits()) {
       return false;
     }
-    file.digests[2 * index] = now.getMostSignificantBits();
-    file.digests[2 * index + 1] = now.getLeastSignificantBits();
+    digests.set(JAVA_LONG, place, now.getMostSignificantBits());
+    digests.set(JAVA_LONG, place + Long.BYTES, now.getLeastSignificantBits());
     return true;
   }
 
-  /** By half, so that a file which is met block by block is not copied each time. */
-  private boolean grow(Blocks file, int index) {
-    int had = file.digests.length / 2;
-    long wanted = Math.max(SMALLEST, index + 1L + had / 2);
-    if (wanted - had > left || wanted > Integer.MAX_VALUE / 2) {
-      return false;
-    }
-    left -= wanted - had;
-    file.digests = Arrays.copyOf(file.digests, 2 * (int) wanted);
-    return true;
+  /** Null when there is no room. */
+  private MemorySegment allocate(int piece) {
+    MemorySegment digests = store.block(((long) FIRST_PIECE * DIGEST_BYTES) << piece);
+    return digests.equals(MemorySegment.NULL) ? null : digests;
   }
 
   @Override

@@ -16,7 +16,7 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * How much memory a running service has, how much of it is nothing, how far it shrinks, and how
  * fast it changes: from a few thousand of its pages, drawn at random and looked at three times
- * within a quarter of a second. What that costs does not grow with the size.
+ * within a fifth of a second. What that costs does not grow with the size.
  *
  * @param bytes of private memory that hold something, zero pages included
  * @param zeroShare of these, between 0 and 1
@@ -34,7 +34,7 @@ public record MemorySurvey(
 
   private static final int ZSTD_LEVEL = 1;
   private static final long FIRST_LOOK = TimeUnit.MILLISECONDS.toNanos(40);
-  private static final long SECOND_LOOK = TimeUnit.MILLISECONDS.toNanos(220);
+  private static final long SECOND_LOOK = TimeUnit.MILLISECONDS.toNanos(180);
   private static final HashValue128 UNREADABLE = new HashValue128(0, 0);
   private static final HashValue128 ZERO =
       Hashing.xxh3_128().hashBytesTo128Bits(new byte[PAGE], 0, PAGE);

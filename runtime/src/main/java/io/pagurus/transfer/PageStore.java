@@ -57,7 +57,8 @@ public final class PageStore implements AutoCloseable {
 
   private static final int ABSENT = 0;
   private static final int ZERO = 1;
-  private static final int FIRST_SLOT = 2;
+  private static final int TAKEN = 2;
+  private static final int FIRST_SLOT = 3;
   private static final int ZERO_PAGES = 64;
   private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[ZERO_PAGES * PAGE]);
 
@@ -78,6 +79,8 @@ public final class PageStore implements AutoCloseable {
   /** Pages that may still be named without contents. */
   private long nameable;
 
+  private long firstCameAt;
+  private long bytesCame;
   private boolean closed;
 
   private record Table(int pid, long index) {}
@@ -166,6 +169,10 @@ public final class PageStore implements AutoCloseable {
    *     contents, NO_ROOM beyond the capacity
    */
   public synchronized void accept(byte[] bytes, int length) throws IOException {
+    if (bytesCame == 0) {
+      firstCameAt = System.nanoTime();
+    }
+    bytesCame += length;
     ByteBuffer in = ByteBuffer.wrap(bytes, 0, length);
     MemorySegment source = MemorySegment.ofArray(bytes);
     while (in.hasRemaining()) {
@@ -242,7 +249,7 @@ public final class PageStore implements AutoCloseable {
 
   private int allocate() throws IOException {
     if (!free.isEmpty()) {
-      int slot = free.length() - 1;
+      int slot = free.nextSetBit(0);
       free.clear(slot);
       return slot;
     }
@@ -288,6 +295,9 @@ public final class PageStore implements AutoCloseable {
   }
 
   private void mark(int pid, long address, int slot) {
+    if (slot(pid, address) == TAKEN) {
+      throw new MigrationException(PROTOCOL, "A page came again that is in its place already.");
+    }
     long page = address / PAGE;
     tables
         .computeIfAbsent(new Table(pid, page / TABLE_PAGES), key -> newTable())
@@ -304,6 +314,11 @@ public final class PageStore implements AutoCloseable {
     MemorySegment table = tableSlab.asSlice(0, TABLE_BYTES);
     tableSlab = tableSlab.asSlice(TABLE_BYTES);
     return table;
+  }
+
+  /** How long each byte has taken to come so far, ns; before compression. */
+  public synchronized double nanosPerByte() {
+    return bytesCame == 0 ? 0 : (double) (System.nanoTime() - firstCameAt) / bytesCame;
   }
 
   /** Whether every one of these pages is here. */
@@ -329,6 +344,15 @@ public final class PageStore implements AutoCloseable {
     }
     // Not under the lock: the peer may be sending what it is asked for.
     wanted.wanted(pid, address, pages);
+    return waitFor(pid, address, pages);
+  }
+
+  /**
+   * The same without asking for them: they are on their way.
+   *
+   * @throws IOException when this is closed before the first one comes
+   */
+  public int expect(int pid, long address, int pages) throws IOException {
     return waitFor(pid, address, pages);
   }
 
@@ -367,9 +391,9 @@ public final class PageStore implements AutoCloseable {
     int page = 0;
     while (page < pages) {
       int slot = slot(pid, address + (long) page * PAGE);
-      if (slot == ABSENT) {
+      if (slot == ABSENT || slot == TAKEN) {
         throw new IOException(
-            "Page %x of process %d never arrived".formatted(address + (long) page * PAGE, pid));
+            "Page %x of process %d is not here".formatted(address + (long) page * PAGE, pid));
       }
       int run = 1;
       while (page + run < pages && follows(pid, address + (long) (page + run) * PAGE, slot, run)) {
@@ -383,6 +407,21 @@ public final class PageStore implements AutoCloseable {
         out.write(buffer);
       }
       page += run;
+    }
+  }
+
+  /**
+   * The same, for pages that nobody else will ask for: their room is free from now on, and a peer
+   * that sends one of them again is refused.
+   *
+   * @throws IOException when a page is not here
+   */
+  public synchronized void take(int pid, long address, int pages, WritableByteChannel out)
+      throws IOException {
+    transferTo(pid, address, pages, out);
+    for (long page = 0; page < pages; page++) {
+      release(slot(pid, address + page * PAGE));
+      mark(pid, address + page * PAGE, TAKEN);
     }
   }
 

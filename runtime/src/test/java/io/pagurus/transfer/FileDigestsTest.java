@@ -8,12 +8,19 @@ import io.pagurus.dind.files.SentBlocks;
 import io.pagurus.dind.files.SentBlocks.Run;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class FileDigestsTest {
   private static final long FILE = 5;
 
-  private final FileDigests digests = new FileDigests(100);
+  private final DigestStore store = new DigestStore(1000);
+  private final FileDigests digests = new FileDigests(store);
+
+  @AfterEach
+  void close() {
+    store.close();
+  }
 
   private static byte[] block(int content) {
     byte[] bytes = new byte[SentBlocks.BLOCK_BYTES];
@@ -49,6 +56,17 @@ class FileDigestsTest {
   }
 
   @Test
+  void eachBlockHasItsOwnDigest() {
+    for (int number = 0; number < 28; number++) {
+      assertTrue(changed(number, number));
+    }
+    for (int number = 0; number < 28; number++) {
+      assertFalse(changed(number, number));
+    }
+    assertEquals(28 * 16, DigestStore.takenBytes());
+  }
+
+  @Test
   void ofAFileThatBeginsAnewNothingIsHeld() {
     assertTrue(changed(0, 1));
     digests.begin(FILE);
@@ -62,6 +80,7 @@ class FileDigestsTest {
     assertTrue(changed(1000, 1));
     assertEquals(List.of(), digests.gone(FILE));
     assertEquals(List.of(new Run(1000, 1)), digests.gone(FILE));
+    assertTrue(store.exhausted());
     assertTrue(changed(0, 1));
     assertFalse(changed(0, 1));
   }

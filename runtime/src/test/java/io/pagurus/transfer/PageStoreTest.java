@@ -11,6 +11,7 @@ import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -18,11 +19,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -140,7 +145,68 @@ final class PageStoreTest {
     assertFalse(store.holds(1, BASE, 4));
     assertTrue(store.holds(1, BASE, 2));
     var failure = assertThrows(IOException.class, () -> taken(1, BASE, 4));
-    assertEquals("Page 7f0000002000 of process 1 never arrived", failure.getMessage());
+    assertEquals("Page 7f0000002000 of process 1 is not here", failure.getMessage());
+  }
+
+  private byte[] forGood(int pid, long address, int pages) throws IOException {
+    var out = new ByteArrayOutputStream();
+    store.take(pid, address, pages, Channels.newChannel(out));
+    return out.toByteArray();
+  }
+
+  @Test
+  void whatIsTakenGivesItsRoomToOthers() throws IOException {
+    for (int round = 0; round < 5; round++) {
+      long address = BASE + round * 80L * PAGE;
+      put(1, address, pages(80, round));
+      assertArrayEquals(pages(80, round), forGood(1, address, 80));
+      assertEquals(0, store.pages());
+      assertTrue(store.holds(1, address, 80));
+    }
+  }
+
+  @Test
+  void whatIsTakenCannotBeHadAgain() throws IOException {
+    put(1, BASE, pages(1, 1));
+    forGood(1, BASE, 1);
+    assertThrows(IOException.class, () -> forGood(1, BASE, 1));
+    assertThrows(IOException.class, () -> taken(1, BASE, 1));
+  }
+
+  @Test
+  void whatIsTakenCannotComeAgain() throws IOException {
+    put(1, BASE, pages(1, 1));
+    putZeros(1, BASE + PAGE, 1);
+    forGood(1, BASE, 2);
+    for (long address = BASE; address < BASE + 2 * PAGE; address += PAGE) {
+      long again = address;
+      byte[] gone = record(-1, 1, again, new byte[0]);
+      for (Executable coming :
+          List.<Executable>of(
+              () -> put(1, again, pages(1, 2)),
+              () -> putZeros(1, again, 1),
+              () -> store.accept(gone, gone.length))) {
+        var refused = assertThrows(MigrationException.class, coming);
+        assertEquals(FailureCode.PROTOCOL, refused.code());
+      }
+    }
+  }
+
+  @Test
+  void whoExpectsAPageWaitsAndAsksNobody() throws Exception {
+    CompletableFuture<Integer> here =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return store.expect(1, BASE, 3);
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+    put(1, BASE + PAGE, pages(1, 1));
+    assertFalse(here.isDone());
+    put(1, BASE, pages(1, 2));
+    assertEquals(2, here.get(10, TimeUnit.SECONDS));
   }
 
   @Test

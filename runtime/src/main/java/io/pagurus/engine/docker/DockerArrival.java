@@ -250,13 +250,26 @@ final class DockerArrival implements Arrival {
     new CheckpointDirectory(images).startInRootCgroups();
     shared = SparedMemory.read(images, work, segments);
     memory = RestoreMemory.start(images, work, pages, costs, lazyObstacle.get());
+    if (memory.comes()) {
+      // What else a restore reads has come before these files, on the same connection.
+      verifyShared();
+      start.begin(memory);
+    }
+  }
+
+  private void verifyShared() {
+    shared.verify();
+    tmpfs.verify(checkpoint, work);
   }
 
   @Override
   public void verify() {
     memory.verify();
-    shared.verify();
-    tmpfs.verify(checkpoint, work);
+    if (!memory.comes()) {
+      verifyShared();
+    } else {
+      start.requireGoingOn();
+    }
   }
 
   @Override
@@ -295,6 +308,7 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void abandon() {
+    memory.giveUp();
     if (start != null) {
       attempt("held start of " + plan.service(), start::close);
     }

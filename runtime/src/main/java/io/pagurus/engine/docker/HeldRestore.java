@@ -28,6 +28,7 @@ final class HeldRestore {
   private final HeldStart start;
   private final Path checkpoint;
   private final Path work;
+  private boolean begun;
 
   /**
    * @param start that waits
@@ -47,14 +48,36 @@ final class HeldRestore {
     start.load(checkpoint, work);
   }
 
+  /** Lets CRIU begin, which ends no sooner than it has all memory; may be left to {@link #run}. */
+  void begin(RestoreMemory memory) throws IOException {
+    if (!start.isLoaded()) {
+      load();
+    }
+    memory.awaitDaemon();
+    start.restore(!memory.whole());
+    begun = true;
+  }
+
+  /**
+   * Looks at what has begun.
+   *
+   * @throws MigrationException RESTORE_FAILED when it has ended
+   */
+  void requireGoingOn() {
+    if (start.started().isDone()) {
+      throw inCriusWords(
+          new MigrationException(
+              RESTORE_FAILED, "The destination could not restore %s.".formatted(service)));
+    }
+  }
+
   /** See {@link io.pagurus.engine.Arrival#restore}. */
   void run(RestoreMemory memory) {
     try {
-      if (!start.isLoaded()) {
-        load();
+      if (!begun) {
+        begin(memory);
       }
-      memory.awaitDaemon();
-      start.restore(!memory.whole());
+      memory.release();
       start.awaitResumed(RESTORE_LIMIT);
     } catch (EngineException | IOException | TimeoutException e) {
       throw inCriusWords(

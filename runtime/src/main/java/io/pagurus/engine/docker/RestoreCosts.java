@@ -4,6 +4,7 @@ import io.pagurus.model.Placement;
 import io.pagurus.model.Placement.Way;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * What it costs the downtime to place memory before the start, which grows with the memory, against
@@ -25,6 +26,9 @@ final class RestoreCosts {
   /** Where pages are still on their way the link is waited for too: so many times the cost. */
   private static final double FOLLOWING = 12;
 
+  /** Memory that arrives for so long may be read for a tenth of that. */
+  private static final double TOLERABLE = 0.1;
+
   /** Less than this says more about a file being made than about memory. */
   private static final long LEAST_BYTES = 1 << 20;
 
@@ -34,11 +38,16 @@ final class RestoreCosts {
   /**
    * @param bytes to place
    * @param following whether they may still be on their way
+   * @param coming ns per byte where all are on their way, and none comes twice
    * @param obstacle why there can be no daemon
    */
-  synchronized Placement choose(long bytes, boolean following, Optional<String> obstacle) {
+  synchronized Placement choose(
+      long bytes, boolean following, OptionalDouble coming, Optional<String> obstacle) {
     if (obstacle.isPresent()) {
       return new Placement(Way.EAGER, obstacle.get());
+    }
+    if (coming.isPresent()) {
+      return choose(bytes, bytes * coming.getAsDouble());
     }
     double eager = bytes * nanosPerByte * (following ? FOLLOWING : 1);
     return new Placement(
@@ -49,6 +58,24 @@ final class RestoreCosts {
             bytes / MIB,
             following ? ", some of them still on their way," : "",
             eager / 1e6,
+            daemonNanos / 1e6));
+  }
+
+  /**
+   * CRIU's files are written while the memory comes, so that only CRIU's reading is left: a little
+   * more downtime, which is long anyway, for a service that is whole when it runs, and a migration
+   * that ends there.
+   */
+  private Placement choose(long bytes, double arrivalNanos) {
+    double reading = bytes * nanosPerByte / 2;
+    return new Placement(
+        reading <= Math.max(daemonNanos, TOLERABLE * arrivalNanos) ? Way.EAGER : Way.LAZY,
+        String.format(
+            Locale.ROOT,
+            "%.1f MiB take %.1f ms to come and %.1f ms to read before the start, a daemon that places them later %.1f ms.",
+            bytes / MIB,
+            arrivalNanos / 1e6,
+            reading / 1e6,
             daemonNanos / 1e6));
   }
 

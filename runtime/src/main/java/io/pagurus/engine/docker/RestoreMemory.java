@@ -20,7 +20,10 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,6 +65,8 @@ final class RestoreMemory implements AutoCloseable {
   /** Children of the daemon; see image/lazy-pages.c. */
   private List<ProcessHandle> keepers = List.of();
 
+  private Optional<Writing> writing = Optional.empty();
+
   private RestoreMemory(
       Path images,
       Path work,
@@ -91,9 +96,14 @@ final class RestoreMemory implements AutoCloseable {
       Path images, Path work, PageSupply pages, RestoreCosts costs, Optional<String> obstacle)
       throws IOException {
     Map<Integer, List<PagemapEntry>> wanted = lazyPages(images);
-    Placement placement = placement(images, bytes(wanted), pages.follow(), costs, obstacle);
+    OptionalDouble coming = pages.nanosPerByte();
+    Placement placement = placement(images, bytes(wanted), pages.follow(), coming, costs, obstacle);
     if (placement.way() == Placement.Way.EAGER) {
-      return new RestoreMemory(images, work, wanted, pages, null, null, costs, placement);
+      var eager = new RestoreMemory(images, work, wanted, pages, null, null, costs, placement);
+      if (coming.isPresent() && !wanted.isEmpty()) {
+        eager.letCriuReadWhatComes();
+      }
+      return eager;
     }
     PageServer server = PageServer.start(new Served(pages));
     Process daemon =
@@ -121,10 +131,15 @@ final class RestoreMemory implements AutoCloseable {
 
   /** Eagerly they would have to lie in CRIU's own files, which only the tmpfs may hold. */
   private static Placement placement(
-      Path images, long bytes, boolean following, RestoreCosts costs, Optional<String> obstacle)
+      Path images,
+      long bytes,
+      boolean following,
+      OptionalDouble coming,
+      RestoreCosts costs,
+      Optional<String> obstacle)
       throws IOException {
     boolean fits = Files.getFileStore(images).getUsableSpace() > bytes + SLACK_BYTES;
-    Placement chosen = costs.choose(bytes, following, obstacle);
+    Placement chosen = costs.choose(bytes, following, coming, obstacle);
     return chosen.way() == Placement.Way.EAGER && !fits && obstacle.isEmpty()
         ? new Placement(Placement.Way.LAZY, "The staging tmpfs has no room for CRIU's own copy.")
         : chosen;
@@ -162,20 +177,94 @@ final class RestoreMemory implements AutoCloseable {
     }
   }
 
+  private record Coming(PageSupply pages) implements PageSource {
+    @Override
+    public int await(int pid, long address, int count) throws IOException {
+      return pages.expect(pid, address, count);
+    }
+
+    @Override
+    public void transferTo(int pid, long address, int count, WritableByteChannel out)
+        throws IOException {
+      pages.take(pid, address, count, out);
+    }
+  }
+
   /** See {@link io.pagurus.engine.Arrival#verify}. */
   void verify() {
     if (wanted.isEmpty()) {
       return;
     }
-    boolean eager = daemon == null;
     if (!pages.follow()) {
       requireAll();
-    } else if (eager) {
-      awaitAll();
     }
-    if (eager) {
+    if (writing.isPresent()) {
+      writing.get().await();
+    } else if (daemon == null) {
       writePages();
     }
+  }
+
+  /** CRIU reads memory while it still comes, and waits for the last page. */
+  private void letCriuReadWhatComes() throws IOException {
+    PagesWriter.giveParent(checkpoint());
+    PagesWriter opened = PagesWriter.open(checkpoint(), new Coming(pages));
+    FutureTask<Long> task = new FutureTask<>(opened::write);
+    Thread thread = Thread.ofVirtual().name("write-pages").start(task);
+    writing = Optional.of(new Writing(opened, task, thread));
+  }
+
+  /** Whether memory comes while CRIU already reads it, which is started at once then. */
+  boolean comes() {
+    return writing.isPresent();
+  }
+
+  /** Lets a restore that reads what comes, and has read everything else, have the last page. */
+  void release() throws IOException {
+    if (writing.isPresent()) {
+      writing.get().pages().writeLast();
+    }
+  }
+
+  /** Lets the restore that still waits for pages fail. */
+  void giveUp() {
+    writing.ifPresent(Writing::giveUp);
+  }
+
+  private record Writing(PagesWriter pages, FutureTask<Long> task, Thread thread) {
+    void await() {
+      try {
+        task.get();
+      } catch (ExecutionException e) {
+        throw incomplete(e.getCause());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw incomplete(e);
+      }
+    }
+
+    void giveUp() {
+      thread.interrupt();
+      try {
+        thread.join();
+        pages.close();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      } catch (IOException e) {
+        throw new UncheckedIOException("Cannot close a pages file", e);
+      }
+    }
+  }
+
+  private CheckpointDirectory checkpoint() {
+    return new CheckpointDirectory(images);
+  }
+
+  private static MigrationException incomplete(Throwable cause) {
+    return new MigrationException(
+        TRANSFER_FAILED,
+        "Cannot complete the checkpoint: %s.".formatted(cause.getMessage()),
+        cause);
   }
 
   private void requireAll() {
@@ -192,32 +281,15 @@ final class RestoreMemory implements AutoCloseable {
                     }));
   }
 
-  private void awaitAll() {
-    try {
-      for (Map.Entry<Integer, List<PagemapEntry>> process : wanted.entrySet()) {
-        for (PagemapEntry entry : process.getValue()) {
-          long end = entry.address() + entry.bytes();
-          for (long at = entry.address(); at < end; ) {
-            int count = (int) ((end - at) / PagemapEntry.PAGE_BYTES);
-            at += (long) pages.await(process.getKey(), at, count) * PagemapEntry.PAGE_BYTES;
-          }
-        }
-      }
-    } catch (IOException e) {
-      throw new MigrationException(
-          TRANSFER_FAILED, "The memory did not come: %s.".formatted(e.getMessage()), e);
-    }
-  }
-
   /** Puts the pages into CRIU's own files, as if they had never been left out. */
   private void writePages() {
-    try {
+    try (PagesWriter writer = PagesWriter.open(checkpoint(), new Served(pages))) {
       long begun = System.nanoTime();
-      new PagesWriter(new CheckpointDirectory(images), pages::transferTo).writeAll();
+      writer.write();
+      writer.writeLast();
       costs.placed(bytes(wanted), System.nanoTime() - begun);
     } catch (IOException e) {
-      throw new MigrationException(
-          TRANSFER_FAILED, "Cannot complete the checkpoint: %s.".formatted(e.getMessage()), e);
+      throw incomplete(e);
     }
   }
 
@@ -288,6 +360,7 @@ final class RestoreMemory implements AutoCloseable {
 
   @Override
   public void close() {
+    giveUp();
     if (daemon != null) {
       daemon.destroyForcibly();
       keepers.forEach(ProcessHandle::destroyForcibly);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.model.Placement.Way;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 
 final class RestoreCostsTest {
@@ -13,15 +14,17 @@ final class RestoreCostsTest {
   private final RestoreCosts costs = new RestoreCosts();
 
   private Way way(long mebibytes) {
-    return costs.choose(mebibytes * MIB, false, Optional.empty()).way();
+    return costs.choose(mebibytes * MIB, false, OptionalDouble.empty(), Optional.empty()).way();
   }
 
   @Test
   void atFirstTheGuessDecides() {
     assertEquals(Way.EAGER, way(24));
     assertEquals(Way.LAZY, way(25));
-    assertEquals(Way.EAGER, costs.choose(2 * MIB, true, Optional.empty()).way());
-    assertEquals(Way.LAZY, costs.choose(3 * MIB, true, Optional.empty()).way());
+    assertEquals(
+        Way.EAGER, costs.choose(2 * MIB, true, OptionalDouble.empty(), Optional.empty()).way());
+    assertEquals(
+        Way.LAZY, costs.choose(3 * MIB, true, OptionalDouble.empty(), Optional.empty()).way());
   }
 
   @Test
@@ -52,11 +55,31 @@ final class RestoreCostsTest {
     assertEquals(Way.LAZY, way(30));
   }
 
+  private Way coming(long mebibytes, double nanosPerByte) {
+    return costs
+        .choose(mebibytes * MIB, false, OptionalDouble.of(nanosPerByte), Optional.empty())
+        .way();
+  }
+
+  @Test
+  void whatTakesLongToComeIsWholeWhenItRuns() {
+    double gigabit = 8.6;
+    assertEquals(Way.EAGER, coming(128, gigabit));
+    assertEquals(Way.EAGER, coming(4096, gigabit));
+    assertEquals(Way.LAZY, coming(4096, gigabit / 10));
+    assertEquals(Way.EAGER, coming(40, gigabit / 10));
+  }
+
   @Test
   void whereThereCanBeNoDaemonTheReasonIsTold() {
-    var placement = costs.choose(1000 * MIB, false, Optional.of("No userfaultfd."));
+    var placement =
+        costs.choose(1000 * MIB, false, OptionalDouble.empty(), Optional.of("No userfaultfd."));
     assertEquals(Way.EAGER, placement.way());
     assertEquals("No userfaultfd.", placement.reason());
-    assertTrue(costs.choose(MIB, false, Optional.empty()).reason().startsWith("To place 1.0 MiB"));
+    assertTrue(
+        costs
+            .choose(MIB, false, OptionalDouble.empty(), Optional.empty())
+            .reason()
+            .startsWith("To place 1.0 MiB"));
   }
 }
