@@ -16,7 +16,12 @@ enum Fault {
   DESTINATION_CONTAINERD_KILLED(Side.DESTINATION, killed("pgrep -x containerd")),
   SOURCE_STOPPED(Side.SOURCE, signalled("STOP"), signalled("CONT"), 10),
   DESTINATION_STOPPED(Side.DESTINATION, signalled("STOP"), signalled("CONT"), 10),
-  LINK_CUT(Side.DESTINATION, "ip link set eth0 down", "ip link set eth0 up", 8),
+  LINK_CUT(
+      Side.DESTINATION,
+      "ip route show default > /run/route; ip link set eth0 down",
+      // Its routes went with it.
+      "ip link set eth0 up; ip route add $(cat /run/route) 2> /dev/null; true",
+      8),
   /** Lost requests: what the destination says arrives. */
   NOTHING_REACHES_THE_DESTINATION(
       Side.DESTINATION, dropped("-I INPUT", "--dport"), dropped("-D INPUT", "--dport"), 8),
