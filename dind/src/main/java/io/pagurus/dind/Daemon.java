@@ -43,10 +43,12 @@ record Daemon(ProcessHandle process, boolean adopted) {
 
   /**
    * Starts a program in a session of its own, so that no signal to the runtime's group reaches it.
-   * It writes to the log itself: through a pipe it would die with the runtime.
+   * It writes to the log itself: through a pipe it would die with the runtime. Its umask is the
+   * usual one, since services inherit it: the runtime's own keeps everybody but root out.
    */
   static Daemon start(List<String> command, Path log) throws IOException {
-    List<String> detached = new ArrayList<>(List.of("setsid"));
+    List<String> detached =
+        new ArrayList<>(List.of("/bin/sh", "-c", "umask 022; exec setsid \"$@\"", "sh"));
     detached.addAll(command);
     Process process =
         new ProcessBuilder(detached)

@@ -75,6 +75,7 @@ class MigrationTest extends BetweenTwo {
   void nginxKeepsItsWorkersAndAnswersOnItsPublishedPort() {
     create("nginx", "-p", "8080:80", SERVICES, "nginx", "-g", "daemon off;");
     a.docker("start", "nginx").ok();
+    assertEquals("0022", a.in("nginx", "umask"), "the usual one, not the runtime's own");
     String workers = "ps -o pid,comm -C nginx --no-headers";
     await().atMost(SOON).until(() -> a.in("nginx", workers).lines().count() >= 2);
     a.in("nginx", "echo from-a > /var/www/html/x.txt");
