@@ -52,7 +52,7 @@ class RestoreWhileMemoryComesTest extends BetweenTwo {
     JsonNode report =
         assertThawedAfter(
             (id, ticket) ->
-                b.exec("timeout", "60", "sh", "-c", RESTORING + "; pkill -KILL -x criu").ok());
+                b.exec("timeout", "60", "sh", "-c", RESTORING + "; pkill -KILL -o -x criu").ok());
     JsonNode error = report.path("error");
     assertEquals("RESTORE_FAILED", error.path("code").asText(), report::toString);
     assertTrue(error.path("message").asText().contains("runs again at"), report::toString);

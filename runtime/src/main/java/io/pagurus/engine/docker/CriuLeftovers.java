@@ -8,6 +8,8 @@ import static io.pagurus.engine.docker.CriuDump.RUNC_ROOT;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -61,17 +63,57 @@ final class CriuLeftovers {
     if (stuck) {
       restores.forEach(ProcessHandle::destroyForcibly);
     }
+    if (!haveEnded(restores)) {
+      log.warn("A restore that was left behind does not end: {}", restores);
+      return false;
+    }
+    return true;
+  }
+
+  private static boolean haveEnded(List<ProcessHandle> processes) {
     try {
       CompletableFuture.allOf(
-              restores.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+              processes.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
           .get(RESTORE_LIMIT.toSeconds(), TimeUnit.SECONDS);
       return true;
     } catch (ExecutionException | TimeoutException e) {
-      log.warn("A restore that was left behind does not end: {}", restores);
       return false;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return false;
+    }
+  }
+
+  /**
+   * Ends a restore that was given up: by itself, or, where one of its processes was killed, the
+   * others that wait for it. Takes away what it has mounted, too.
+   *
+   * @param staging of its migration; CRIU keeps the directory with its files open
+   */
+  static void endRestore(Path staging) {
+    List<ProcessHandle> restores =
+        ProcessHandle.allProcesses()
+            .filter(process -> commandLine(process).startsWith("criu: restore"))
+            .filter(process -> hasOpen(process, staging))
+            .toList();
+    if (!haveEnded(restores)) {
+      log.info("Ending a restore in {} that does not end by itself", staging);
+      restores.forEach(ProcessHandle::destroyForcibly);
+    }
+    unmountYards(staging);
+  }
+
+  private static boolean hasOpen(ProcessHandle process, Path below) {
+    Path descriptors = Path.of("/proc/%d/fd".formatted(process.pid()));
+    try (DirectoryStream<Path> open = Files.newDirectoryStream(descriptors)) {
+      for (Path descriptor : open) {
+        if (Files.readSymbolicLink(descriptor).startsWith(below)) {
+          return true;
+        }
+      }
+      return false;
+    } catch (IOException | DirectoryIteratorException e) {
+      return false; // it has ended
     }
   }
 
@@ -151,12 +193,19 @@ final class CriuLeftovers {
    * Unmounts the cgroup trees that a killed restore left in its working directory (criu/cgroup.c);
    * a living one needs them. Nobody could delete that directory, and whoever tried would remove
    * live control groups.
+   *
+   * @param below whose directories
    */
-  static void unmountYards() {
+  static void unmountYards(Path below) {
     try (Stream<String> mounts = Files.lines(Path.of("/proc/self/mountinfo"))) {
-      List<String> yards = mounts.flatMap(CriuLeftovers::yard).toList();
-      for (String yard : yards) {
-        Mount.detach(Path.of(yard));
+      List<Path> yards =
+          mounts
+              .flatMap(CriuLeftovers::yard)
+              .map(Path::of)
+              .filter(yard -> yard.startsWith(below))
+              .toList();
+      for (Path yard : yards) {
+        Mount.detach(yard);
       }
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot unmount what a restore left", e);

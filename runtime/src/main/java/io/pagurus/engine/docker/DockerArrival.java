@@ -309,6 +309,7 @@ final class DockerArrival implements Arrival {
   @Override
   public void abandon() {
     memory.giveUp();
+    CriuLeftovers.endRestore(work.getParent());
     if (start != null) {
       attempt("held start of " + plan.service(), start::close);
     }

@@ -432,7 +432,7 @@ public final class DockerEngine implements ContainerEngine {
   public void sweep() {
     CriuLeftovers.endDumps(ProcessHandle.allProcesses());
     if (CriuLeftovers.endRestores(ProcessHandle.allProcesses())) {
-      CriuLeftovers.unmountYards();
+      CriuLeftovers.unmountYards(Path.of("/"));
     }
     StagedTmpfs.sweep(StagedTmpfs.DIRECTORY);
     try {
