@@ -41,6 +41,8 @@ public final class HeldStart implements AutoCloseable {
   /** An engine that fails a start cleans up mounts and network first. */
   private static final Duration END_LIMIT = Duration.ofSeconds(30);
 
+  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
+
   /** What image/hold.c reads. */
   private static final int LAZY = 'l';
 
@@ -157,15 +159,24 @@ public final class HeldStart implements AutoCloseable {
    * end after that, the engine's start another 20 ms. Whether those end well, {@link #awaitStarted}
    * says. A look each half millisecond costs nothing beside the restore.
    *
+   * @param look called four times a second; may throw what it finds wrong
    * @throws EngineException when the start failed
    */
-  public void awaitResumed(Duration limit) throws InterruptedException, TimeoutException {
-    long deadline = System.nanoTime() + limit.toNanos();
+  public void awaitResumed(Duration limit, Runnable look)
+      throws InterruptedException, TimeoutException {
+    long now = System.nanoTime();
+    long deadline = now + limit.toNanos();
+    long nextLook = now + LOOK_NANOS;
     Path statistics =
         loaded.orElseThrow(() -> new IllegalStateException("Not loaded")).statistics();
     while (!Files.exists(statistics) && !started.isDone()) {
-      if (System.nanoTime() > deadline) {
+      now = System.nanoTime();
+      if (now > deadline) {
         throw new TimeoutException("No restore within " + limit.toSeconds() + " s");
+      }
+      if (now > nextLook) {
+        look.run();
+        nextLook = now + LOOK_NANOS;
       }
       TimeUnit.MICROSECONDS.sleep(500);
     }

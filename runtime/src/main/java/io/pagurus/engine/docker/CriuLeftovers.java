@@ -91,16 +91,31 @@ final class CriuLeftovers {
    * @param staging of its migration; CRIU keeps the directory with its files open
    */
   static void endRestore(Path staging) {
-    List<ProcessHandle> restores =
-        ProcessHandle.allProcesses()
-            .filter(process -> commandLine(process).startsWith("criu: restore"))
-            .filter(process -> hasOpen(process, staging))
-            .toList();
+    List<ProcessHandle> restores = restoresIn(staging);
     if (!haveEnded(restores)) {
       log.info("Ending a restore in {} that does not end by itself", staging);
       restores.forEach(ProcessHandle::destroyForcibly);
     }
     unmountYards(staging);
+  }
+
+  /**
+   * Whether a restore has lost its head: the processes that CRIU has made wait for it, and runc for
+   * them.
+   *
+   * @param staging of its migration
+   */
+  static boolean isOrphaned(Path staging) {
+    return restoresIn(staging).stream()
+        .map(restore -> restore.parent().map(CriuLeftovers::name).orElse(""))
+        .anyMatch(parent -> !parent.equals("criu") && !parent.equals("runc"));
+  }
+
+  private static List<ProcessHandle> restoresIn(Path staging) {
+    return ProcessHandle.allProcesses()
+        .filter(process -> commandLine(process).startsWith("criu: restore"))
+        .filter(process -> hasOpen(process, staging))
+        .toList();
   }
 
   private static boolean hasOpen(ProcessHandle process, Path below) {

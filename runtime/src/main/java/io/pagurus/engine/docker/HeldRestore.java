@@ -61,13 +61,20 @@ final class HeldRestore {
   /**
    * Looks at what has begun.
    *
-   * @throws MigrationException RESTORE_FAILED when it has ended
+   * @throws MigrationException RESTORE_FAILED when it has ended, or waits for a CRIU that has
    */
   void requireGoingOn() {
-    if (start.started().isDone()) {
+    if (start.started().isDone() || CriuLeftovers.isOrphaned(checkpoint.getParent())) {
       throw inCriusWords(
           new MigrationException(
               RESTORE_FAILED, "The destination could not restore %s.".formatted(service)));
+    }
+  }
+
+  /** A start that has ended says itself how. */
+  private void requireRestore() {
+    if (!start.started().isDone()) {
+      requireGoingOn();
     }
   }
 
@@ -78,7 +85,7 @@ final class HeldRestore {
         begin(memory);
       }
       memory.release();
-      start.awaitResumed(RESTORE_LIMIT);
+      start.awaitResumed(RESTORE_LIMIT, this::requireRestore);
     } catch (EngineException | IOException | TimeoutException e) {
       throw inCriusWords(
           new MigrationException(
