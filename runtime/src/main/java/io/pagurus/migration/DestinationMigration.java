@@ -459,12 +459,20 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     }
     Arrival arrival = discarded.get();
     discarded = Optional.empty();
+    // Not here: the source waits for a word, and a service with it.
+    busy++;
+    Thread.ofVirtual().name("clean-up-" + id).start(() -> cleanUp(arrival, reason));
+  }
+
+  private void cleanUp(Arrival arrival, MigrationException reason) {
     try {
       arrival.abandon();
       endAborted(reason);
+      leave();
     } catch (RuntimeException e) {
       log.error("Migration {} could not clean up; trying again", id, e);
-      Thread.ofVirtual().name("clean-up-" + id).start(() -> cleanUpInTheEnd(arrival, reason));
+      leave();
+      cleanUpInTheEnd(arrival, reason);
     }
   }
 

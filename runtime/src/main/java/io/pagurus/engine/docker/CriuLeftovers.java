@@ -111,9 +111,10 @@ final class CriuLeftovers {
         .anyMatch(parent -> !parent.equals("criu") && !parent.equals("runc"));
   }
 
+  /** CRIU renames itself in time; "criu swrk" is how runc starts it. */
   private static List<ProcessHandle> restoresIn(Path staging) {
     return ProcessHandle.allProcesses()
-        .filter(process -> commandLine(process).startsWith("criu: restore"))
+        .filter(process -> commandLine(process).startsWith("criu"))
         .filter(process -> hasOpen(process, staging))
         .toList();
   }

@@ -309,8 +309,8 @@ final class DockerArrival implements Arrival {
   @Override
   public void abandon() {
     memory.giveUp();
-    CriuLeftovers.endRestore(work.getParent());
     if (start != null) {
+      start.abort();
       attempt("held start of " + plan.service(), start::close);
     }
     if (!id.isEmpty()) {

@@ -142,6 +142,12 @@ final class HeldRestore {
     return new MigrationException(RESTORE_FAILED, "The arrival was interrupted.", e);
   }
 
+  /** Lets a restore end that has not begun, and ends one that has. */
+  void abort() {
+    start.abort();
+    CriuLeftovers.endRestore(checkpoint.getParent());
+  }
+
   /** See {@link HeldStart#close}. */
   void close() {
     start.close();
