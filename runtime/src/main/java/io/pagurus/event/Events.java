@@ -29,6 +29,11 @@ public final class Events {
     return subscribe(status -> true);
   }
 
+  /** How many subscribers there are at present. */
+  public int subscribers() {
+    return queues.size();
+  }
+
   private Subscription subscribe(Predicate<MigrationStatus> wanted) {
     var queue = new Queue(wanted, queues::remove);
     queues.add(queue);

@@ -58,7 +58,7 @@ final class Predictor {
 
     static final Costs MEASURED =
         new Costs(
-            0.5,
+            0.3,
             0.17,
             0.08,
             0.04,
@@ -69,7 +69,7 @@ final class Predictor {
             0.18,
             1300 * MIB,
             900 * MIB,
-            0.13);
+            0.03);
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.pagurus.cli;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -223,6 +224,7 @@ final class CliTest {
   /** Runs a migration, and does something once it has been frozen. */
   private Result migrate(Runnable then, String... arguments) throws InterruptedException {
     Events.Subscription begun = migrations.events.subscribe("m1");
+    int others = migrations.events.subscribers();
     Thread driving =
         Thread.ofVirtual()
             .start(
@@ -230,6 +232,8 @@ final class CliTest {
                   try (begun) {
                     if (begun.next(Duration.ofSeconds(20)).isPresent()) {
                       migrations.advance("m1", Phase.FREEZE, 10);
+                      // Whoever has not been accepted when a server stops may wait for ever.
+                      await().until(() -> migrations.events.subscribers() > others);
                       then.run();
                     }
                   } catch (InterruptedException e) {
