@@ -111,12 +111,20 @@ final class CriuLeftovers {
         .anyMatch(parent -> !parent.equals("criu") && !parent.equals("runc"));
   }
 
-  /** CRIU renames itself in time; "criu swrk" is how runc starts it. */
+  /**
+   * {@code criu swrk} is how runc starts it, until it has renamed itself. A lazy-pages daemon is
+   * none of these: it is the runtime's own.
+   */
   private static List<ProcessHandle> restoresIn(Path staging) {
     return ProcessHandle.allProcesses()
-        .filter(process -> commandLine(process).startsWith("criu"))
+        .filter(process -> isRestore(commandLine(process)))
         .filter(process -> hasOpen(process, staging))
         .toList();
+  }
+
+  /** See proc_pid_cmdline(5). */
+  static boolean isRestore(String commandLine) {
+    return commandLine.startsWith("criu\0swrk\0") || commandLine.startsWith("criu: restore");
   }
 
   private static boolean hasOpen(ProcessHandle process, Path below) {

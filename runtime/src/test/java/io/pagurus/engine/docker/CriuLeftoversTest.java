@@ -123,4 +123,11 @@ class CriuLeftoversTest {
                 point -> CriuLeftovers.yard("71 9 0:4 / " + point + " rw shared:1 - tmpfs none rw"))
             .toList());
   }
+
+  @Test
+  void daemonOfALazyRestoreIsNoRestore() {
+    assertTrue(CriuLeftovers.isRestore("criu\0swrk\0" + "3\0"));
+    assertTrue(CriuLeftovers.isRestore("criu: restore --rpc"));
+    assertFalse(CriuLeftovers.isRestore("criu\0lazy-pages\0--page-server\0"));
+  }
 }
