@@ -4,14 +4,11 @@ import static io.pagurus.checkpoint.ArchiveException.Reason.WRONG_KEY;
 import static io.pagurus.model.FailureCode.USAGE;
 
 import io.pagurus.model.MigrationException;
+import io.pagurus.trust.PrivateFiles;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
@@ -117,21 +114,8 @@ public final class ArchiveKey {
     }
     byte[] key = new byte[BYTES];
     RANDOM.nextBytes(key);
-    Path beside = file.resolveSibling(file.getFileName() + ".new");
     try {
-      Files.deleteIfExists(beside);
-      try (FileChannel out =
-          FileChannel.open(
-              beside,
-              Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-        ByteBuffer bytes = ByteBuffer.wrap(key);
-        while (bytes.hasRemaining()) {
-          out.write(bytes);
-        }
-        out.force(true);
-      }
-      Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE);
+      PrivateFiles.write(file, key);
       return of(key);
     } catch (IOException e) {
       throw new MigrationException(

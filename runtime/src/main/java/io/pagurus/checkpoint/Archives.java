@@ -1,6 +1,7 @@
 package io.pagurus.checkpoint;
 
 import io.pagurus.model.StartOptions;
+import io.pagurus.transfer.Staging;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
@@ -46,7 +47,7 @@ record Archives(Path directory) {
 
   /** Where the next one is written until it is verified. */
   Path part(long number) throws IOException {
-    StagingDirectory.makePrivate(directory);
+    Staging.make(directory);
     Path part = directory.resolve(number + PART);
     Files.deleteIfExists(part);
     return part;

@@ -10,6 +10,7 @@ import io.pagurus.engine.Owners;
 import io.pagurus.model.KeptService;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.StartOptions;
+import io.pagurus.transfer.Staging;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -161,7 +162,7 @@ public final class Keeper implements Keeping, AutoCloseable {
       }
     }
     for (Path directory : gone) {
-      StagingDirectory.delete(directory);
+      Staging.delete(directory);
       log.info("Container {} is gone, and its checkpoints with it", directory.getFileName());
     }
   }

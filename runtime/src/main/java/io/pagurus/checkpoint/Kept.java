@@ -14,6 +14,7 @@ import io.pagurus.engine.Owners;
 import io.pagurus.model.KeptService;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.StartOptions;
+import io.pagurus.transfer.Staging;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -358,7 +359,7 @@ final class Kept {
   }
 
   private synchronized void save(ServiceRecord changed) throws IOException {
-    StagingDirectory.makePrivate(archives.directory());
+    Staging.make(archives.directory());
     changed.write(file);
     record = changed;
   }

@@ -23,9 +23,9 @@ import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.Pace;
 import io.pagurus.transfer.PageStore;
 import io.pagurus.transfer.ProcessMemory;
+import io.pagurus.transfer.Staging;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -150,7 +150,7 @@ public final class LocalCheckpoints implements Checkpoints {
       } finally {
         live.values().forEach(ProcessMemory::close);
       }
-      StagingDirectory.makePrivate(images);
+      Staging.make(images);
       service.prepare(images);
     }
 
@@ -297,15 +297,14 @@ public final class LocalCheckpoints implements Checkpoints {
                 case VOLUME -> TreeReceiver.receive(contents, back.volume(name), everything());
                 case MEMORY -> contents.forEach(pages::accept);
                 case IMAGES -> {
-                  Path images = stage.path().resolve(Arrival.CHECKPOINT);
-                  StagingDirectory.makePrivate(images);
+                  Path images = Staging.create(stage.path(), Arrival.CHECKPOINT);
                   TreeReceiver.receive(
                       contents, images, Limits.data(Long.MAX_VALUE, Long.MAX_VALUE));
                 }
                 case META, END -> {}
               }
             });
-        back.stage(stage.path().resolve(Arrival.CHECKPOINT), new Supply(pages), NONE);
+        back.stage(stage.path().resolve(Arrival.CHECKPOINT), pages, NONE);
         back.verify();
         back.restore();
         back.adopted();
@@ -349,30 +348,6 @@ public final class LocalCheckpoints implements Checkpoints {
   @Override
   public void sweep() {
     StagingDirectory.sweep(staging);
-  }
-
-  /** All pages are here before anybody asks. */
-  private record Supply(PageStore pages) implements Arrival.PageSupply {
-    @Override
-    public boolean follow() {
-      return false;
-    }
-
-    @Override
-    public int await(int pid, long address, int count) throws IOException {
-      return pages.await(pid, address, count);
-    }
-
-    @Override
-    public boolean holds(int pid, long address, long count) {
-      return pages.holds(pid, address, count);
-    }
-
-    @Override
-    public void transferTo(int pid, long address, int count, WritableByteChannel out)
-        throws IOException {
-      pages.transferTo(pid, address, count, out);
-    }
   }
 
   /** Shared memory is among CRIU's files. */

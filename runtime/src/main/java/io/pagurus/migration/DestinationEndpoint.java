@@ -16,6 +16,7 @@ import io.pagurus.protocol.Message;
 import io.pagurus.protocol.PeerEndpoint;
 import io.pagurus.protocol.Version;
 import io.pagurus.transfer.ArtifactReceiver;
+import io.pagurus.transfer.Staging;
 import io.pagurus.trust.Lockout;
 import io.pagurus.trust.Places;
 import io.pagurus.trust.Proof;

@@ -18,6 +18,7 @@ import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ArtifactReceiver;
 import io.pagurus.transfer.ArtifactSink;
+import io.pagurus.transfer.Staging;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;

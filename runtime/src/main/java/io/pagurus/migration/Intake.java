@@ -16,6 +16,7 @@ import io.pagurus.protocol.Message;
 import io.pagurus.transfer.ArtifactSink;
 import io.pagurus.transfer.PageStore;
 import io.pagurus.transfer.SegmentStore;
+import io.pagurus.transfer.Staging;
 import io.pagurus.transfer.StreamSink;
 import java.io.IOException;
 import java.io.InputStream;
@@ -315,7 +316,9 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   /** Whoever sends in rounds has sent one of them by now; a frozen service is sent in one piece. */
   @Override
   public OptionalDouble nanosPerByte() {
-    return memoryCame || follow ? OptionalDouble.empty() : OptionalDouble.of(pages.nanosPerByte());
+    return memoryCame || follow
+        ? OptionalDouble.empty()
+        : OptionalDouble.of(pages.nanosPerByteSoFar());
   }
 
   @Override

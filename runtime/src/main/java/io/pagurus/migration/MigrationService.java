@@ -22,6 +22,7 @@ import io.pagurus.model.MigrationStatus.Role;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.ServiceSummary;
 import io.pagurus.protocol.PeerEndpoint;
+import io.pagurus.transfer.Staging;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.TicketOffice;

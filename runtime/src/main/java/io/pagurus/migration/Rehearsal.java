@@ -16,6 +16,7 @@ import io.pagurus.transfer.FileSender;
 import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.PageStore;
 import io.pagurus.transfer.ProcessMemory;
+import io.pagurus.transfer.Staging;
 import io.pagurus.transfer.StreamSink;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;

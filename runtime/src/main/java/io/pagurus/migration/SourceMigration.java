@@ -29,6 +29,7 @@ import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.FileSender;
 import io.pagurus.transfer.LinkProbe;
 import io.pagurus.transfer.MemorySurvey;
+import io.pagurus.transfer.Staging;
 import io.pagurus.trust.Identity;
 import io.pagurus.trust.PeerDialer;
 import io.pagurus.trust.Target;

@@ -3,6 +3,7 @@ package io.pagurus.transfer;
 import static io.pagurus.model.FailureCode.NO_ROOM;
 import static io.pagurus.model.FailureCode.PROTOCOL;
 
+import io.pagurus.engine.Arrival;
 import io.pagurus.engine.ContainerEngine.PageSpill;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
@@ -36,7 +37,7 @@ import java.util.Set;
  * limited, for a page of zeros takes no other room: a few bytes from a hostile source could name
  * millions of them.
  */
-public final class PageStore implements AutoCloseable {
+public final class PageStore implements Arrival.PageSupply, AutoCloseable {
   private static final int PAGE = ProcessMemory.PAGE_BYTES;
   private static final int SLAB_PAGES = 1 << 14;
   private static final long SLAB_BYTES = (long) SLAB_PAGES * PAGE;
@@ -317,11 +318,17 @@ public final class PageStore implements AutoCloseable {
   }
 
   /** How long each byte has taken to come so far, ns; before compression. */
-  public synchronized double nanosPerByte() {
+  public synchronized double nanosPerByteSoFar() {
     return bytesCame == 0 ? 0 : (double) (System.nanoTime() - firstCameAt) / bytesCame;
   }
 
+  @Override
+  public boolean follow() {
+    return !wanted.equals(Wanted.NOTHING);
+  }
+
   /** Whether every one of these pages is here. */
+  @Override
   public synchronized boolean holds(int pid, long address, long pages) {
     for (long page = 0; page < pages; page++) {
       if (slot(pid, address + page * PAGE) == ABSENT) {
@@ -337,6 +344,7 @@ public final class PageStore implements AutoCloseable {
    * @return how many of them are here, in a row from the first: at least 1
    * @throws IOException when it does not come
    */
+  @Override
   public int await(int pid, long address, int pages) throws IOException {
     int here = inARow(pid, address, pages);
     if (here > 0) {
@@ -352,6 +360,7 @@ public final class PageStore implements AutoCloseable {
    *
    * @throws IOException when this is closed before the first one comes
    */
+  @Override
   public int expect(int pid, long address, int pages) throws IOException {
     return waitFor(pid, address, pages);
   }
@@ -386,6 +395,7 @@ public final class PageStore implements AutoCloseable {
    *
    * @throws IOException when a page is not here: to answer with zeros would be silent corruption
    */
+  @Override
   public synchronized void transferTo(int pid, long address, int pages, WritableByteChannel out)
       throws IOException {
     int page = 0;
@@ -416,6 +426,7 @@ public final class PageStore implements AutoCloseable {
    *
    * @throws IOException when a page is not here
    */
+  @Override
   public synchronized void take(int pid, long address, int pages, WritableByteChannel out)
       throws IOException {
     transferTo(pid, address, pages, out);

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -66,7 +67,12 @@ public final class FakeEngine implements ContainerEngine {
     ADOPT,
     PERSIST,
     SETTLE,
-    ABANDON
+    ABANDON;
+
+    /** Whether the engine of the destination does it, in a migration that goes well. */
+    public boolean atDestination() {
+      return EnumSet.range(IMPORT, SETTLE).contains(this);
+    }
   }
 
   /** How a copy of a service stands. */

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.pagurus.engine.FakeEngine;
 import io.pagurus.engine.FakeEngine.Life;
 import io.pagurus.engine.FakeEngine.Step;
@@ -21,6 +20,7 @@ import io.pagurus.model.Placement;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
+import io.pagurus.transfer.Staging;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -112,21 +112,7 @@ final class DestinationMigrationTest {
   }
 
   private static Message.ServicePlan plan() {
-    return new Message.ServicePlan(
-        "web",
-        JsonNodeFactory.instance.objectNode(),
-        List.of(),
-        List.of(),
-        "sha256:image",
-        1 << 20,
-        0,
-        1,
-        1,
-        1,
-        List.of(),
-        Set.of(),
-        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true, true),
-        List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
+    return Plans.web(1, List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
   }
 
   private static Stream<Message> messages() {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.pagurus.engine.FakeEngine.Copy;
 import io.pagurus.engine.FakeEngine.Life;
 import io.pagurus.engine.FakeEngine.Step;
 import io.pagurus.journal.Entry;
@@ -28,46 +27,15 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** After the commit only the destination knows, and it is asked until it answers. */
 @Timeout(60)
-final class DoubtTest {
+final class DoubtTest extends OverACable {
   private static final Duration LIMIT = Duration.ofSeconds(5);
-
-  @TempDir(factory = OnTmpfs.class)
-  private Path directory;
-
-  private Process process;
-  private TestNode a;
-  private TestNode b;
-  private Copy web;
-  private CuttingProxy cable;
-
-  @BeforeEach
-  void start() throws IOException {
-    process = new ProcessBuilder("sleep", "600").start();
-    a = new TestNode("a", directory, process, InstantSource.system());
-    b = new TestNode("b", directory, process, InstantSource.system());
-    web = a.engine.run("web");
-    cable = new CuttingProxy(b.port());
-  }
-
-  @AfterEach
-  void stop() {
-    cable.close();
-    a.close();
-    b.close();
-    process.destroyForcibly();
-    assertEquals(List.of(), a.engine.violations);
-    assertEquals(List.of(), b.engine.violations);
-  }
 
   private MigrationReport migrate() {
     return a.migrate(TestNode.request("web", b.ticketVia(cable.port()).text()));

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.pagurus.engine.FakeEngine.Step;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
@@ -199,21 +198,7 @@ final class EveryOpeningTest {
   }
 
   private static Message.ServicePlan plan() {
-    return new Message.ServicePlan(
-        "web",
-        JsonNodeFactory.instance.objectNode(),
-        List.of(),
-        List.of(),
-        "sha256:image",
-        1 << 20,
-        0,
-        1,
-        1,
-        1,
-        List.of(),
-        Set.of(),
-        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true, true),
-        List.of());
+    return Plans.web(1, List.of());
   }
 
   /** One of every kind. */

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.pagurus.dind.files.FileTree;
 import io.pagurus.dind.files.TreeSender;
 import io.pagurus.dind.files.TreeSnapshot;
@@ -21,7 +20,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -61,21 +59,7 @@ final class IntakeTest {
   }
 
   private static Message.ServicePlan plan() {
-    return new Message.ServicePlan(
-        "web",
-        JsonNodeFactory.instance.objectNode(),
-        List.of(),
-        List.of(),
-        "sha256:image",
-        1 << 20,
-        0,
-        PLANNED,
-        1,
-        1,
-        List.of(),
-        Set.of(),
-        new io.pagurus.protocol.Features("x86_64", Set.of(), "4.2.1", 1, 1, 1, true, true, true),
-        List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
+    return Plans.web(PLANNED, List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
   }
 
   /** Sends a file of this size to the rootfs. */

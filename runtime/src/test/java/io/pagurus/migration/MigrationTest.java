@@ -541,7 +541,7 @@ final class MigrationTest {
   }
 
   private FakeEngine engineOf(Step step) {
-    return EnumSet.range(Step.IMPORT, Step.SETTLE).contains(step) ? b.engine : a.engine;
+    return step.atDestination() ? b.engine : a.engine;
   }
 
   @ParameterizedTest

@@ -26,62 +26,30 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import javax.net.ssl.SSLSocket;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Links that are lost before the commit, between two runtimes over real TLS. */
 @Timeout(60)
-final class ReconnectTest {
+final class ReconnectTest extends OverACable {
   private static final int LARGE_BYTES = 64 << 20;
 
   /** What a probe of a fast link sends at most; less than what would travel twice. */
   private static final int PROBE_BYTES = 56 << 20;
-
-  @TempDir(factory = OnTmpfs.class)
-  private Path directory;
-
-  private Process process;
-  private TestNode a;
-  private TestNode b;
-  private CuttingProxy cable;
-  private Copy web;
-
-  @BeforeEach
-  void start() throws IOException {
-    process = new ProcessBuilder("sleep", "600").start();
-    a = new TestNode("a", directory, process, InstantSource.system());
-    b = new TestNode("b", directory, process, InstantSource.system());
-    cable = new CuttingProxy(b.port());
-    web = a.engine.run("web");
-  }
-
-  @AfterEach
-  void stop() {
-    cable.close();
-    a.close();
-    b.close();
-    process.destroyForcibly();
-    assertEquals(List.of(), a.engine.violations);
-    assertEquals(List.of(), b.engine.violations);
-  }
 
   private MigrationRequest request() {
     return MigrationRequest.of("web", b.ticketVia(cable.port()).text(), Strategy.STOP_AND_COPY);
   }
 
   private FakeEngine engineOf(Step step) {
-    return EnumSet.range(Step.IMPORT, Step.SETTLE).contains(step) ? b.engine : a.engine;
+    return step.atDestination() ? b.engine : a.engine;
   }
 
   private void assertItRunsThereOnly(MigrationReport report) throws IOException {

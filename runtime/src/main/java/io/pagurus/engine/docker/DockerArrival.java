@@ -15,13 +15,11 @@ import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.EngineUnreachableException;
-import io.pagurus.dind.HeldStart;
 import io.pagurus.dind.ImageStore;
 import io.pagurus.dind.InnerContainer;
 import io.pagurus.dind.NetworkSpec;
 import io.pagurus.dind.VolumeSpec;
 import io.pagurus.dind.files.FileTreeException;
-import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.MigrationException;
@@ -65,7 +63,7 @@ final class DockerArrival implements Arrival {
   private final List<String> createdVolumes = new ArrayList<>();
   private final List<String> createdNetworks = new ArrayList<>();
   private String id = "";
-  private InnerContainer created;
+  private ServiceFiles files;
   private ContainerLog oldLog;
   private HeldRestore start;
   private final Path checkpoint;
@@ -145,13 +143,14 @@ final class DockerArrival implements Arrival {
       id = api.create(plan.service(), spec.createBody(image));
       whenCreated.accept(id);
       // Not later: the engine answers no inspect of a container that is starting.
-      created = InnerContainer.of(api.inspect(id));
+      InnerContainer created = InnerContainer.of(api.inspect(id));
+      files = new ServiceFiles(created);
       Path directory = DockerEngine.DATA_ROOT.resolve("containers").resolve(id);
       oldLog = new ContainerLog(directory.resolve(id + "-json.log"));
       if (created.logDriver().equals("json-file")) {
         oldLog.reserve(plan.logBytes(), logLimit());
       }
-      start = new HeldRestore(api, plan.service(), begin(), checkpoint, work);
+      start = HeldRestore.begin(api, addresses, plan, id, checkpoint, work);
       if (!plan.descriptors().isEmpty()) {
         load();
       }
@@ -168,12 +167,6 @@ final class DockerArrival implements Arrival {
     } catch (InterruptedException e) {
       throw HeldRestore.interrupted(e);
     }
-  }
-
-  private HeldStart begin() throws InterruptedException, TimeoutException {
-    return DockerEngine.mayChangeAddress(plan)
-        ? addresses.startAnywhere(id, spec.container(), HeldRestore.START_LIMIT)
-        : addresses.start(id, spec.container(), HeldRestore.START_LIMIT);
   }
 
   /** All that runc reads of a checkpoint before CRIU does is known by now. */
@@ -212,20 +205,16 @@ final class DockerArrival implements Arrival {
 
   @Override
   public Path rootfs() {
-    return created
-        .layers()
-        .map(InnerContainer.Layers::merged)
+    return files
+        .root()
         .orElseThrow(
             () -> new MigrationException(RESTORE_FAILED, "The engine here does not use overlay2."));
   }
 
   @Override
   public Path volume(String mountPoint) {
-    return created.mounts().stream()
-        .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
-        .filter(mount -> mount.destination().toString().equals(mountPoint))
-        .flatMap(mount -> mount.source().stream())
-        .findFirst()
+    return files
+        .volume(mountPoint)
         .orElseThrow(
             () ->
                 new MigrationException(
@@ -285,11 +274,7 @@ final class DockerArrival implements Arrival {
   @Override
   public void persist() {
     try {
-      TreeReceiver.persist(rootfs());
-      created.mounts().stream()
-          .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
-          .flatMap(mount -> mount.source().stream())
-          .forEach(TreeReceiver::persist);
+      files.persist();
     } catch (FileTreeException e) {
       throw new MigrationException(
           RESTORE_FAILED,
@@ -310,7 +295,6 @@ final class DockerArrival implements Arrival {
   public void abandon() {
     memory.giveUp();
     if (start != null) {
-      start.abort();
       attempt("held start of " + plan.service(), start::close);
     }
     if (!id.isEmpty()) {

@@ -168,9 +168,7 @@ final class DockerDeparture implements Departure {
   }
 
   private List<InnerContainer.Mount> volumes() {
-    return container.mounts().stream()
-        .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
-        .toList();
+    return new ServiceFiles(container).volumeMounts().toList();
   }
 
   private long fileBytes() throws IOException {

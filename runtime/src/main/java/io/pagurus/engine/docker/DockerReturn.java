@@ -6,13 +6,10 @@ import static io.pagurus.model.FailureCode.RESTORE_FAILED;
 import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.dind.AddressReservation;
 import io.pagurus.dind.BlockedException;
-import io.pagurus.dind.ContainerSpec;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
-import io.pagurus.dind.HeldStart;
 import io.pagurus.dind.InnerContainer;
 import io.pagurus.dind.files.FileTreeException;
-import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.MigrationException;
@@ -30,7 +27,6 @@ import java.util.Optional;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import java.util.stream.Stream;
 
 /** A container of the inner engine on its way back to an earlier state of its own. */
 final class DockerReturn implements Arrival {
@@ -42,7 +38,7 @@ final class DockerReturn implements Arrival {
   private final Path work;
   private final RestoreCosts costs;
   private final Supplier<Optional<String>> lazyObstacle;
-  private InnerContainer container;
+  private ServiceFiles files;
   private AsideFiles aside = new AsideFiles(List.of());
   private HeldRestore start;
   private RestoreMemory memory = RestoreMemory.NONE;
@@ -80,12 +76,13 @@ final class DockerReturn implements Arrival {
     try {
       Files.createDirectories(work);
       // Not later: the engine answers no inspect of a container that is starting.
-      container = InnerContainer.of(api.inspect(id));
-      requireUnmounted();
+      InnerContainer container = InnerContainer.of(api.inspect(id));
+      files = new ServiceFiles(container);
+      requireUnmounted(container);
       aside = asideFiles(container);
       aside.setAside();
       created.accept(id);
-      start = new HeldRestore(api, plan.service(), begin(), checkpoint, work);
+      start = HeldRestore.begin(api, addresses, plan, id, checkpoint, work);
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot prepare " + plan.service(), e);
     } catch (BlockedException e) {
@@ -104,18 +101,12 @@ final class DockerReturn implements Arrival {
   static AsideFiles asideFiles(InnerContainer container) {
     List<Path> directories = new ArrayList<>();
     container.layers().map(InnerContainer.Layers::upper).ifPresent(directories::add);
-    volumes(container).forEach(directories::add);
+    new ServiceFiles(container).volumes().forEach(directories::add);
     return new AsideFiles(directories);
   }
 
-  private static Stream<Path> volumes(InnerContainer container) {
-    return container.mounts().stream()
-        .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
-        .flatMap(mount -> mount.source().stream());
-  }
-
   /** The engine lets go of the root before it says that the container has ended; {@code cp} not. */
-  private void requireUnmounted() throws IOException {
+  private void requireUnmounted(InnerContainer container) throws IOException {
     String point = " %s ".formatted(rootfs());
     if (container.isRunning()
         || Files.readString(Path.of("/proc/self/mountinfo")).contains(point)) {
@@ -123,29 +114,18 @@ final class DockerReturn implements Arrival {
     }
   }
 
-  private HeldStart begin() throws InterruptedException, TimeoutException {
-    InnerContainer then = new ContainerSpec(plan.inspect()).container();
-    return DockerEngine.mayChangeAddress(plan)
-        ? addresses.startAnywhere(id, then, HeldRestore.START_LIMIT)
-        : addresses.start(id, then, HeldRestore.START_LIMIT);
-  }
-
   @Override
   public Path rootfs() {
-    return container
-        .layers()
-        .map(InnerContainer.Layers::merged)
+    return files
+        .root()
         .orElseThrow(
             () -> new MigrationException(RESTORE_FAILED, "The engine does not use overlay2."));
   }
 
   @Override
   public Path volume(String mountPoint) {
-    return container.mounts().stream()
-        .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
-        .filter(mount -> mount.destination().toString().equals(mountPoint))
-        .flatMap(mount -> mount.source().stream())
-        .findFirst()
+    return files
+        .volume(mountPoint)
         .orElseThrow(
             () ->
                 new MigrationException(
@@ -196,8 +176,7 @@ final class DockerReturn implements Arrival {
   @Override
   public void persist() {
     try {
-      TreeReceiver.persist(rootfs());
-      volumes(container).forEach(TreeReceiver::persist);
+      files.persist();
     } catch (FileTreeException e) {
       throw new MigrationException(
           RESTORE_FAILED,

@@ -3,11 +3,14 @@ package io.pagurus.engine.docker;
 import static io.pagurus.model.FailureCode.RESTORE_FAILED;
 
 import io.pagurus.criu.CheckpointDirectory;
+import io.pagurus.dind.AddressReservation;
+import io.pagurus.dind.ContainerSpec;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.HeldStart;
 import io.pagurus.dind.InnerContainer;
 import io.pagurus.model.MigrationException;
+import io.pagurus.protocol.Message;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -20,7 +23,7 @@ import org.slf4j.LoggerFactory;
 /** A held start that becomes a restore. */
 final class HeldRestore {
   private static final Logger log = LoggerFactory.getLogger(HeldRestore.class);
-  static final Duration START_LIMIT = Duration.ofMinutes(1);
+  private static final Duration START_LIMIT = Duration.ofMinutes(1);
   private static final Duration RESTORE_LIMIT = Duration.ofMinutes(2);
 
   private final EngineApi api;
@@ -30,17 +33,34 @@ final class HeldRestore {
   private final Path work;
   private boolean begun;
 
-  /**
-   * @param start that waits
-   * @param checkpoint for CRIU's files
-   * @param work for its log and statistics; exists
-   */
-  HeldRestore(EngineApi api, String service, HeldStart start, Path checkpoint, Path work) {
+  private HeldRestore(EngineApi api, String service, HeldStart start, Path checkpoint, Path work) {
     this.api = api;
     this.service = service;
     this.start = start;
     this.checkpoint = checkpoint;
     this.work = work;
+  }
+
+  /**
+   * Begins the start of a created container; returns when it waits, and has its addresses.
+   *
+   * @param checkpoint for CRIU's files
+   * @param work for its log and statistics; exists
+   */
+  static HeldRestore begin(
+      EngineApi api,
+      AddressReservation addresses,
+      Message.ServicePlan plan,
+      String id,
+      Path checkpoint,
+      Path work)
+      throws InterruptedException, TimeoutException {
+    InnerContainer then = new ContainerSpec(plan.inspect()).container();
+    HeldStart start =
+        DockerEngine.mayChangeAddress(plan)
+            ? addresses.startAnywhere(id, then, START_LIMIT)
+            : addresses.start(id, then, START_LIMIT);
+    return new HeldRestore(api, plan.service(), start, checkpoint, work);
   }
 
   /** See {@link HeldStart#load}; may be left to {@link #run}. */
@@ -142,14 +162,10 @@ final class HeldRestore {
     return new MigrationException(RESTORE_FAILED, "The arrival was interrupted.", e);
   }
 
-  /** Lets a restore end that has not begun, and ends one that has. */
-  void abort() {
+  /** Ends what has not begun, and what has; see {@link HeldStart#close}. */
+  void close() {
     start.abort();
     CriuLeftovers.endRestore(checkpoint.getParent());
-  }
-
-  /** See {@link HeldStart#close}. */
-  void close() {
     start.close();
   }
 }

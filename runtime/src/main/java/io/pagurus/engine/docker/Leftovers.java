@@ -7,7 +7,6 @@ import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
 import io.pagurus.dind.InnerContainer;
-import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.model.Belongings;
 import io.pagurus.protocol.Features;
 import java.io.IOException;
@@ -136,11 +135,7 @@ final class Leftovers {
         found.map(InnerContainer::of).filter(InnerContainer::isRunning);
     restored.ifPresent(
         container -> {
-          container.layers().map(InnerContainer.Layers::merged).ifPresent(TreeReceiver::persist);
-          container.mounts().stream()
-              .filter(mount -> mount.kind() == InnerContainer.MountKind.VOLUME)
-              .flatMap(mount -> mount.source().stream())
-              .forEach(TreeReceiver::persist);
+          new ServiceFiles(container).persist();
           declared.serviceOf(found.get()).ifPresent(declared::forget);
         });
     return restored.isPresent();

@@ -1,4 +1,4 @@
-package io.pagurus.migration;
+package io.pagurus.transfer;
 
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
@@ -9,20 +9,29 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 
-/** Directories on the staging tmpfs: one per migration, only for root, gone with the migration. */
-final class Staging {
+/**
+ * Directories on the staging tmpfs, only for root: one per migration or checkpoint, and gone with
+ * it.
+ */
+public final class Staging {
   private Staging() {}
 
-  static Path create(Path root, String migration) throws IOException {
-    Path directory = root.resolve(migration);
-    Files.createDirectories(
-        directory,
-        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+  /** Makes the directory of a migration, or one in it. */
+  public static Path create(Path root, String name) throws IOException {
+    Path directory = root.resolve(name);
+    make(directory);
     return directory;
   }
 
+  /** Makes a directory, mode 0700, and those above it; does nothing when it is there. */
+  public static void make(Path directory) throws IOException {
+    Files.createDirectories(
+        directory,
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+  }
+
   /** Deletes the directory of a migration that never began. */
-  static void deleteIfEmpty(Path directory) throws IOException {
+  public static void deleteIfEmpty(Path directory) throws IOException {
     try {
       Files.deleteIfExists(directory);
     } catch (DirectoryNotEmptyException e) {
@@ -31,7 +40,7 @@ final class Staging {
   }
 
   /** Deletes a tree; does nothing when it is not there. Links are removed, never followed. */
-  static void delete(Path directory) throws IOException {
+  public static void delete(Path directory) throws IOException {
     if (!Files.exists(directory)) {
       return;
     }
