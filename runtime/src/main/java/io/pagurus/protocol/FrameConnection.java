@@ -69,7 +69,10 @@ public final class FrameConnection {
   /** While it outlives its links. */
   private volatile Optional<Kept> kept = Optional.empty();
 
-  /** Acknowledgements may still come when it is not kept any more. */
+  /**
+   * The two sides let go of it at different moments: until the other one does, acknowledgements
+   * still come, and it has no room without ours.
+   */
   private volatile boolean everKept;
 
   private volatile Optional<MigrationException> ended = Optional.empty();
@@ -512,7 +515,7 @@ public final class FrameConnection {
   }
 
   private void acknowledge() {
-    if (kept.isPresent() && unsaidBytes >= ACKNOWLEDGE_BYTES) {
+    if (everKept && unsaidBytes >= ACKNOWLEDGE_BYTES) {
       unsaidBytes = 0;
       send(new Message.Acknowledged(held.frames()));
     }

@@ -242,6 +242,26 @@ final class KeptConnectionTest {
   }
 
   @Test
+  void whoLetGoOfItStillMakesRoomForWhoHasNot() throws InterruptedException {
+    Ear ear = Ear.on(source, "test", message -> false);
+    destination.release();
+    int length = 1 << 20;
+    Thread sending =
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  for (int number = 1; number <= 8; number++) {
+                    source.sendChunk(number, false, length, bytes(number, length));
+                  }
+                });
+    for (int number = 1; number <= 8; number++) {
+      expectChunk(number, length);
+    }
+    assertTrue(sending.join(LIMIT));
+    ear.close();
+  }
+
+  @Test
   void nobodyHasHeardWhatWasNotSaid() {
     source.send(new Message.Commit());
     Pair fresh = pair();
