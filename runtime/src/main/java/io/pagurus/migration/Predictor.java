@@ -59,7 +59,7 @@ final class Predictor {
     static final Costs MEASURED =
         new Costs(
             0.3,
-            0.17,
+            0.15,
             0.08,
             0.04,
             2600 * MIB,

@@ -179,15 +179,16 @@ final class SourceMigration {
       Message.ServicePlan plan = Reading.join(planning);
       Message.Verdict verdict = preflight(peer, plan);
       if (request.dryRun()) {
-        foresee(peer, plan, verdict, survey, bulk.link());
+        foresee(peer, plan, verdict, survey, bulk.probe());
         return;
       }
       ArtifactSender first = bulk.first();
       ArtifactSender second = bulk.second();
       // From here on the destination holds room for the service; it runs on here.
       here.journal().append(id, new Entry.Begun(progress.status(), Optional.of(peer.wayBack())));
+      Future<LinkProbe> link = bulk.probe();
       prepare(peer, plan, verdict, first);
-      Foresight foresight = foresee(peer, plan, verdict, survey, bulk.link());
+      Foresight foresight = foresee(peer, plan, verdict, survey, link);
       Strategy chosen = foresight.chosen().strategy();
       memory.choose(chosen, foresight.link());
       shared.choose(chosen, peer.features());
