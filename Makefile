@@ -19,13 +19,14 @@ demo: image ## Move Redis and a memory service A -> B -> A, on this machine (KEE
 test: image ## Unit tests, then the end-to-end tests on the real wrapper image
 	@$(MVN) verify
 
+PARALLEL = -Djunit.jupiter.execution.parallel.enabled=true -Djunit.jupiter.execution.parallel.config.strategy=fixed -Djunit.jupiter.execution.parallel.config.fixed.parallelism=$(or $(JOBS),1)
 .PHONY: test-faults
-test-faults: image ## Every fault at every moment of a migration, hours; FAULTS=… MOMENTS=… choose some (tests-e2e: Fault, Moment)
-	@FAULTS='$(FAULTS)' MOMENTS='$(MOMENTS)' $(MVN) test -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=FaultMatrixTest
+test-faults: image ## Every fault at every moment of a migration, hours; FAULTS=… MOMENTS=… choose some (tests-e2e: Fault, Moment), JOBS=3 tries three at a time
+	@FAULTS='$(FAULTS)' MOMENTS='$(MOMENTS)' JOBS='$(JOBS)' $(MVN) test $(PARALLEL) -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=FaultMatrixTest
 
 .PHONY: soak
-soak: image ## N=200 random faults at random moments of migrations, from one SEED=…
-	@N='$(or $(N),200)' SEED='$(SEED)' $(MVN) test -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=SoakTest
+soak: image ## N=200 random faults at random moments of migrations, from one SEED=…, JOBS=3 at a time
+	@N='$(or $(N),200)' SEED='$(SEED)' JOBS='$(JOBS)' $(MVN) test -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=SoakTest
 
 .PHONY: image
 image: setup ## Build the wrapper image pagurus/runtime:dev

@@ -35,6 +35,7 @@ final class Predictor {
    * @param pages how fast memory is read, digested, sent and stored where the link is no limit
    * @param shared how fast CRIU writes shared memory, and it is sent and restored
    * @param follow what the window takes longer when memory follows the restore
+   * @param walk how fast CRIU looks through the page tables of memory that follows
    * @param daemon from the first page that a lazy restore puts in place later to the last but for
    *     their number
    * @param settle how fast such pages are put in place
@@ -50,6 +51,7 @@ final class Predictor {
       double pages,
       double shared,
       double follow,
+      double walk,
       double daemon,
       double settle,
       double eager,
@@ -65,7 +67,8 @@ final class Predictor {
             2600 * MIB,
             330 * MIB,
             250 * MIB,
-            0.1,
+            0.03,
+            14_000 * MIB,
             0.18,
             1300 * MIB,
             900 * MIB,
@@ -215,7 +218,7 @@ final class Predictor {
             window(0, sharedWhileFrozen(true)) + placing(),
             before + sharedBefore(),
             placingLater());
-    double longer = placedLater() ? costs.follow() : 0;
+    double longer = placedLater() ? costs.follow() + situation.presentBytes() / costs.walk() : 0;
     return Prediction.of(
         strategy,
         ended.downtimeMillis() + 1000 * longer + 4000 * situation.roundTripSeconds(),

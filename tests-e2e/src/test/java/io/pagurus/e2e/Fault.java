@@ -43,6 +43,10 @@ enum Fault {
   DESTINATION_JOURNAL_FULL(Side.DESTINATION, full(), "rm -f /var/lib/pagurus/journal/full", 4),
   SOURCE_JOURNAL_BROKEN(Side.SOURCE, remounted("ro"), remounted("rw"), 4),
   DESTINATION_JOURNAL_BROKEN(Side.DESTINATION, remounted("ro"), remounted("rw"), 4),
+  SOURCE_JOURNAL_IO_ERROR(Side.SOURCE, ioErrors("/var/lib/pagurus/journal"), mended(), 4),
+  DESTINATION_JOURNAL_IO_ERROR(Side.DESTINATION, ioErrors("/var/lib/pagurus/journal"), mended(), 4),
+  SOURCE_STAGING_IO_ERROR(Side.SOURCE, ioErrors("/dev/shm/pagurus"), mended(), 4),
+  DESTINATION_STAGING_IO_ERROR(Side.DESTINATION, ioErrors("/dev/shm/pagurus"), mended(), 4),
   /** Fault 1 of CRIU's criu/include/fault-injection.h: FI_DUMP_EARLY. */
   DUMP_REFUSED(Side.SOURCE, "echo 1 > /run/criu-fault", "rm -f /run/criu-fault", 2),
   /** FI_RESTORE_ROOT_ONLY. */
@@ -106,6 +110,15 @@ enum Fault {
 
   private static String full() {
     return "head -c 1G /dev/zero > /var/lib/pagurus/journal/full 2> /dev/null; true";
+  }
+
+  /** EIO for what is written or synchronised below that directory ({@code disk.c}). */
+  private static String ioErrors(String directory) {
+    return "echo %s > /run/disk-next && mv /run/disk-next /run/disk-broken".formatted(directory);
+  }
+
+  private static String mended() {
+    return "rm -f /run/disk-broken";
   }
 
   private static String remounted(String mode) {

@@ -60,9 +60,18 @@ final class FaultLaboratory implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    // Beside the services' own: they see no clock but their machine's.
-    String clock = "tests-e2e/src/test/resources/clock.c";
-    Command.run("gcc", "-O2", "-shared", "-fPIC", "-o", shared + "/clock.so", clock).ok();
+    // Beside the services' own: they see no clock or disk but their machine's.
+    String sources = "tests-e2e/src/test/resources/";
+    Command.run(
+            "gcc",
+            "-O2",
+            "-shared",
+            "-fPIC",
+            "-o",
+            shared + "/faults.so",
+            sources + "clock.c",
+            sources + "disk.c")
+        .ok();
     first = outer();
     second = outer();
     source = first;
@@ -78,7 +87,7 @@ final class FaultLaboratory implements AutoCloseable {
   private OuterContainer outer() {
     var outer = new OuterContainer().withServices();
     outer.withFileSystemBind(shared.toString(), "/faults", BindMode.READ_WRITE);
-    outer.withEnv("LD_PRELOAD", "/faults/clock.so");
+    outer.withEnv("LD_PRELOAD", "/faults/faults.so");
     return outer;
   }
 
@@ -161,15 +170,6 @@ final class FaultLaboratory implements AutoCloseable {
     long since = System.nanoTime();
     await().atMost(SOON).until(() -> witness.lastHeard() > since);
     return true;
-  }
-
-  /** A table of outcomes, and how many passed. */
-  static void print(List<Outcome> outcomes) {
-    System.out.println("| fault | moment | ending | recovered after s | |");
-    System.out.println("|---|---|---|---|---|");
-    outcomes.forEach(outcome -> System.out.println(outcome.row()));
-    long passed = outcomes.stream().filter(Outcome::passed).count();
-    System.out.printf("%d of %d cases passed.%n", passed, outcomes.size());
   }
 
   private void clearJournals() {

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.journal.Entry;
 import io.pagurus.model.Phase;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashSet;
@@ -20,25 +19,28 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * Every fault at every moment. {@code make test-faults}; FAULTS and MOMENTS choose some, by name
- * and separated by commas, also of the subsets that have a name of their own.
+ * and separated by commas, also of the subsets that have a name of their own; JOBS tries as many at
+ * a time.
  */
 @Tag("faults")
+@Execution(ExecutionMode.CONCURRENT)
 class FaultMatrixTest {
-  private static final List<FaultLaboratory.Outcome> OUTCOMES = new ArrayList<>();
-  private static FaultLaboratory laboratory;
+  private static Laboratories laboratories;
 
   @BeforeAll
   static void open() {
-    laboratory = new FaultLaboratory();
+    laboratories = new Laboratories();
   }
 
   @AfterAll
   static void report() {
-    laboratory.close();
-    FaultLaboratory.print(OUTCOMES);
+    laboratories.close();
+    laboratories.report();
   }
 
   @Test
@@ -88,8 +90,12 @@ class FaultMatrixTest {
   @Test
   @Tag("ums")
   void aFailedRestoreIsFollowedByAFallbackWhoseNetworkWorks() {
-    attempt(Fault.RESTORE_REFUSED, Moment.CREATING);
-    assertTrue(laboratory.isHeard(), "the witness hears nothing over the network");
+    laboratories.use(
+        laboratory -> {
+          attempt(laboratory, Fault.RESTORE_REFUSED, Moment.CREATING);
+          assertTrue(laboratory.isHeard(), "the witness hears nothing over the network");
+          return laboratory;
+        });
   }
 
   @Test
@@ -119,13 +125,18 @@ class FaultMatrixTest {
   }
 
   private static void attempt(Fault fault, Moment moment) {
-    if (!isChosen(fault, moment)) {
-      return;
+    laboratories.use(
+        laboratory -> {
+          attempt(laboratory, fault, moment);
+          return laboratory;
+        });
+  }
+
+  private static void attempt(FaultLaboratory laboratory, Fault fault, Moment moment) {
+    if (isChosen(fault, moment)) {
+      FaultLaboratory.Outcome outcome = laboratories.note(laboratory.attempt(fault, moment));
+      assertTrue(outcome.passed(), outcome::problem);
     }
-    FaultLaboratory.Outcome outcome = laboratory.attempt(fault, moment);
-    OUTCOMES.add(outcome);
-    System.out.println(outcome.row());
-    assertTrue(outcome.passed(), outcome::problem);
   }
 
   private static boolean isChosen(Fault fault, Moment moment) {

@@ -2,10 +2,11 @@ package io.pagurus.e2e;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -19,22 +20,24 @@ class SoakTest {
         variable("SEED").map(Long::parseLong).orElseGet(() -> new Random().nextLong(1_000_000));
     System.out.printf("Soak of %d faults, SEED=%d%n", count, seed);
     Random random = new Random(seed);
-    List<FaultLaboratory.Outcome> outcomes = new ArrayList<>();
     long begun = System.nanoTime();
-    try (var laboratory = new FaultLaboratory()) {
-      for (int i = 0; i < count; i++) {
-        Fault fault = any(List.of(Fault.values()), random);
-        Moment moment = any(List.of(Moment.values()), random);
-        outcomes.add(laboratory.attempt(fault, moment, random.nextInt(150)));
-        System.out.println(outcomes.getLast().row());
+    try (var laboratories = new Laboratories()) {
+      try (ExecutorService threads = Executors.newFixedThreadPool(laboratories.count())) {
+        for (int i = 0; i < count; i++) {
+          Fault fault = any(List.of(Fault.values()), random);
+          Moment moment = any(List.of(Moment.values()), random);
+          int later = random.nextInt(150);
+          threads.execute(
+              () ->
+                  laboratories.note(
+                      laboratories.use(laboratory -> laboratory.attempt(fault, moment, later))));
+        }
       }
-    } finally {
-      FaultLaboratory.print(outcomes);
+      long passed = laboratories.report();
       double seconds = (System.nanoTime() - begun) / 1e9;
-      System.out.printf(
-          "SEED=%d: %.1f s per fault%n", seed, seconds / Math.max(1, outcomes.size()));
+      System.out.printf("SEED=%d: %.0f s, %.1f s per fault%n", seed, seconds, seconds / count);
+      assertEquals(count, passed);
     }
-    assertEquals(count, outcomes.stream().filter(FaultLaboratory.Outcome::passed).count());
   }
 
   private static <E> E any(List<E> all, Random random) {

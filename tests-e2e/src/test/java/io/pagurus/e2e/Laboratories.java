@@ -1,0 +1,72 @@
+package io.pagurus.e2e;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Function;
+
+/**
+ * As many laboratories as JOBS says, one without it; each tries one case at a time. Most of a case
+ * is waiting.
+ */
+final class Laboratories implements AutoCloseable {
+  private final BlockingQueue<FaultLaboratory> free = new LinkedBlockingQueue<>();
+  private final List<FaultLaboratory.Outcome> outcomes =
+      Collections.synchronizedList(new ArrayList<>());
+  private final int count;
+
+  Laboratories() {
+    count =
+        Optional.ofNullable(System.getenv("JOBS"))
+            .filter(jobs -> !jobs.isBlank())
+            .map(Integer::parseInt)
+            .orElse(1);
+    for (int i = 0; i < count; i++) {
+      free.add(new FaultLaboratory());
+    }
+  }
+
+  int count() {
+    return count;
+  }
+
+  /** Waits for a free one, and gives it back. */
+  <T> T use(Function<FaultLaboratory, T> attempts) {
+    try {
+      FaultLaboratory laboratory = free.take();
+      try {
+        return attempts.apply(laboratory);
+      } finally {
+        free.add(laboratory);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError("Interrupted.", e);
+    }
+  }
+
+  /** Notes and prints it. */
+  FaultLaboratory.Outcome note(FaultLaboratory.Outcome outcome) {
+    outcomes.add(outcome);
+    System.out.println(outcome.row());
+    return outcome;
+  }
+
+  /** How many passed; prints a table of all. */
+  long report() {
+    System.out.println("| fault | moment | ending | recovered after s | |");
+    System.out.println("|---|---|---|---|---|");
+    outcomes.forEach(outcome -> System.out.println(outcome.row()));
+    long passed = outcomes.stream().filter(FaultLaboratory.Outcome::passed).count();
+    System.out.printf("%d of %d cases passed.%n", passed, outcomes.size());
+    return passed;
+  }
+
+  @Override
+  public void close() {
+    free.forEach(FaultLaboratory::close);
+  }
+}
