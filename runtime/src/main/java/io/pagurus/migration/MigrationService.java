@@ -352,16 +352,29 @@ public final class MigrationService implements Migrations {
         Doubt doubt = doubt(id, service.id(), migration.wayBack(), progress);
         progress.end(report.outcome(), ending(report), Optional.of(report));
         doubt.start();
+      } else if (migration.leftBehind()) {
+        // The journal stays open: a restart must come back to the old container, not start it.
+        progress.end(report.outcome(), ending(report), Optional.of(report));
+        Thread.ofVirtual()
+            .name("retire-" + id)
+            .start(() -> retireInTheEnd(service, migration, report, progress));
       } else {
         progress.end(report.outcome(), ending(report), Optional.of(report), journal);
       }
     } finally {
       departures.remove(id);
-      if (!doubts.containsKey(id)) {
+      if (!doubts.containsKey(id) && !migration.leftBehind()) {
         owners.release(service.id());
       }
       rest();
     }
+  }
+
+  private void retireInTheEnd(
+      Departure service, SourceMigration migration, MigrationReport report, Progress progress) {
+    migration.retireInTheEnd();
+    progress.end(report.outcome(), ending(report), Optional.of(report), journal);
+    owners.release(service.id());
   }
 
   /** Gives the memory of a migration back to the machine: the next one may be days away. */

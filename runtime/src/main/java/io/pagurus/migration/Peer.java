@@ -34,11 +34,14 @@ import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import javax.net.ssl.SSLSocket;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The destination as the source sees it: one control connection, and bulk connections on demand.
  */
 final class Peer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Peer.class);
   private static final HexFormat HEX = HexFormat.of();
   private static final int BUFFER_BYTES = 1 << 20;
   private static final Duration GREETING_LIMIT = Duration.ofSeconds(30);
@@ -395,7 +398,21 @@ final class Peer implements AutoCloseable {
       control.release();
       control.send(new Message.Abort("The source gave up before the commit."));
     } catch (MigrationException e) {
-      // It will find out by itself.
+      log.debug("Migration {}: the destination did not hear that it was given up", migration, e);
+    }
+    if (!control.open()) {
+      Thread.ofVirtual().name("give-up-" + migration).start(this::giveUpLater);
+    }
+  }
+
+  /** Whoever asks about what was not committed makes the destination give it up. */
+  private void giveUpLater() {
+    try {
+      var inquiry = new Inquiry(dialer, migration, wayBack());
+      Optional<Message.Standing> there = inquiry.ask(Duration.ofMillis(reconnecting.millis()));
+      log.info("Migration {} at the destination: {}", migration, there);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -66,6 +66,9 @@ final class SourceMigration {
   /** So long the caller waits for an inner engine that does not thaw or remove the service. */
   private static final Duration ENGINE_LIMIT = Duration.ofSeconds(15);
 
+  /** After that nobody waits, and an engine that comes back should not either. */
+  private static final Duration ENGINE_AGAIN = Duration.ofSeconds(5);
+
   private static final Duration ENGINE_PAUSE = Duration.ofMillis(100);
 
   /** So long the caller waits for a destination that has fallen silent after the commit. */
@@ -108,6 +111,9 @@ final class SourceMigration {
 
   /** The destination itself said that it does not and will not run the service. */
   private boolean gaveBack;
+
+  /** The service runs at the destination, and its old container is still here, frozen. */
+  private boolean leftBehind;
 
   SourceMigration(
       String id,
@@ -480,7 +486,7 @@ final class SourceMigration {
     tally.took(memory.following().isPresent() ? Phase.POST_COPY : Phase.ACKNOWLEDGE, since);
   }
 
-  /** Only warns: the service runs at the destination whatever happens to its old shell. */
+  /** Only warns: the service runs at the destination whatever happens to its old container. */
   private void retire() {
     long since = System.nanoTime();
     progress.enter(Phase.RETIRE, "Removing the old container.");
@@ -488,9 +494,10 @@ final class SourceMigration {
       patiently(service::retire);
     } catch (RuntimeException e) {
       log.warn("Migration {} left the frozen container {} behind", id, service.id(), e);
+      leftBehind = true;
       tally.warn(
           List.of(
-              "The old container %s is frozen and could not be removed (%s): `docker rm -f %s`."
+              "The old container %s is frozen and could not be removed yet (%s); this is tried again every 5 s. By hand: `docker rm -f %s`."
                   .formatted(service.name(), e.getMessage(), service.name())));
     }
     tally.took(Phase.RETIRE, since);
@@ -559,7 +566,7 @@ final class SourceMigration {
       return end(
           Outcome.FAILED,
           cause.with(
-              "%s is frozen at %s and could not be thawed (%s); this is tried again every 15 s. By hand: `docker unpause %s`."
+              "%s is frozen at %s and could not be thawed (%s); this is tried again every 5 s. By hand: `docker unpause %s`."
                   .formatted(service.name(), here.name(), e.getMessage(), service.name())));
     }
   }
@@ -579,8 +586,18 @@ final class SourceMigration {
   }
 
   private void thawInTheEnd() {
-    Retry.untilDone(ENGINE_LIMIT, "thaw " + service.id(), service::thaw);
+    Retry.untilDone(ENGINE_AGAIN, "thaw " + service.id(), service::thaw);
     log.warn("Migration {}: {} is thawed at last", id, service.id());
+  }
+
+  boolean leftBehind() {
+    return leftBehind;
+  }
+
+  /** Returns when the old container is gone. */
+  void retireInTheEnd() {
+    Retry.untilDone(ENGINE_AGAIN, "remove " + service.id(), service::retire);
+    log.info("Migration {}: {} is removed at last", id, service.id());
   }
 
   private static Outcome outcome(MigrationException cause) {

@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -480,14 +481,24 @@ final class MigrationTest {
   }
 
   @Test
-  void aRetirementThatFailsOnlyWarns() throws IOException {
+  void aRetirementThatFailsOnlyWarnsAndIsTriedAgain() throws IOException {
     a.engine.failAt(Step.RETIRE, FailureCode.ENGINE_UNAVAILABLE);
-    MigrationReport report = migrate();
+    String id = a.migrations.begin(TestNode.request("web", b.ticket().text()));
+    await("report")
+        .atMost(TestNode.LIMIT)
+        .until(() -> a.migrations.find(id).flatMap(MigrationStatus::report).isPresent());
+    MigrationReport report = a.migrations.find(id).orElseThrow().report().orElseThrow();
     assertEquals(Outcome.COMPLETED, report.outcome());
     assertTrue(
         report.warnings().stream().anyMatch(text -> text.contains("docker rm -f web")),
         report.warnings().toString());
     assertEquals(Life.FROZEN, web.life());
+    // A restart now would find what it has to do.
+    assertInstanceOf(Entry.CommitSent.class, a.journal.find(id).entries().getLast());
+    a.engine.at(Step.RETIRE, () -> {});
+    assertEquals(Optional.of(Outcome.COMPLETED), a.ended(id).outcome());
+    assertInstanceOf(Entry.Ended.class, a.journal.find(id).entries().getLast());
+    assertEquals(Life.GONE, web.life());
     assertItRunsThereOnly();
   }
 

@@ -1,5 +1,6 @@
 package io.pagurus.e2e;
 
+import java.util.List;
 import java.util.TreeMap;
 
 /**
@@ -10,9 +11,9 @@ record Leftovers(TreeMap<String, String> kinds) {
   private static final String LOOK =
       """
       name() { sed -E 's/[0-9a-f]{64}/ID/g; s/[0-9a-f]{12}/id/g'; }
-      echo "mounts $(awk '{print $2, $3}' /proc/mounts | name | sort | uniq -c | md5sum; awk '{print $2}' /proc/mounts | wc -l)" | tr '\\n' ' '; echo
+      echo "mounts $(awk '{print $2, $3}' /proc/mounts | name | sort | uniq -c | tr '\\n' ';')"
       echo "namespaces $(readlink /proc/[0-9]*/ns/net | sort -u | wc -l)"
-      echo "groups $(find /sys/fs/cgroup -type d -path '*docker/*' | name | sort | uniq -c | wc -l) $(find /sys/fs/cgroup -type d -path '*docker/*' | wc -l)"
+      echo "groups $(find /sys/fs/cgroup -type d -path '*docker/*' | name | sort | uniq -c | tr '\\n' ';')"
       echo "rules $(iptables-save 2> /dev/null | grep -c '^-A') $(ip rule | wc -l) $(tc qdisc show dev eth0 | grep -c tbf)"
       echo "links $(ls /sys/class/net | wc -l) $(grep -L up /sys/class/net/veth*/operstate 2> /dev/null | wc -l)"
       echo "processes $(cat /proc/[0-9]*/comm 2> /dev/null | grep -xE 'criu.*|runc.*|containerd-shim|lazy.*|python3|oci-runtime' | sort | uniq -c | tr -s ' \\n' ' ')"
@@ -35,10 +36,17 @@ record Leftovers(TreeMap<String, String> kinds) {
     StringBuilder said = new StringBuilder();
     kinds.forEach(
         (kind, was) -> {
-          if (!was.equals(now.kinds.get(kind))) {
-            said.append("%s: %s, was %s. ".formatted(kind, now.kinds.get(kind), was));
+          List<String> before = List.of(was.split(";", -1));
+          List<String> after = List.of(now.kinds.get(kind).split(";", -1));
+          if (!before.equals(after)) {
+            said.append(
+                "%s: %s, was %s. ".formatted(kind, without(after, before), without(before, after)));
           }
         });
     return said.toString();
+  }
+
+  private static List<String> without(List<String> all, List<String> some) {
+    return all.stream().filter(one -> !some.contains(one)).toList();
   }
 }

@@ -103,18 +103,16 @@ enum Moment {
     this.options = String.join(" ", options);
   }
 
-  /** A shell line that returns as soon as the newest journal here holds a step. */
-  static String reached(String step) {
-    return "until grep -qs '\"step\":\"%s\"' /var/lib/pagurus/journal/*.journal; do :; done"
-        .formatted(step);
+  private static String reached(String step) {
+    return "/faults/await step " + step;
   }
 
   private static String there(String pattern) {
-    return "until [ -e %s ]; do sleep 0.005; done".formatted(pattern);
+    return "/faults/await there '%s'".formatted(pattern);
   }
 
   private static String filled(String pattern) {
-    return "until [ -s %s ]; do sleep 0.005; done".formatted(pattern);
+    return "/faults/await filled '%s'".formatted(pattern);
   }
 
   private static String name(Class<? extends Entry> step) {

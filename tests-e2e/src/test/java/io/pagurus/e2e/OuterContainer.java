@@ -15,6 +15,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -127,7 +128,7 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
         .alias("outer container becomes ready")
         .atMost(Duration.ofMinutes(2))
         .pollInterval(Duration.ofMillis(200))
-        .until(() -> exec("test", "-e", "/run/pagurus/ready").exitCode() == 0);
+        .until(this::isReady);
   }
 
   /** Runs a command in the outer container. */
@@ -166,11 +167,18 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
    * outer container takes a second on a busy machine, too long to meet a moment.
    */
   String ask(String method, String path) {
-    Path socket = Path.of("/proc", pid(), "root/run/pagurus/api.sock");
-    try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
-      String request =
-          "%s %s HTTP/1.1\r\nHost: runtime\r\nConnection: close\r\n\r\n".formatted(method, path);
-      channel.write(ByteBuffer.wrap(request.getBytes(StandardCharsets.US_ASCII)));
+    return answer("/run/pagurus/api.sock", "%s %s HTTP/1.1".formatted(method, path));
+  }
+
+  /** The same of its inner engine; HTTP/1.0, so that the answer comes in one piece. */
+  String askEngine(String path) {
+    return answer("/run/docker.sock", "GET %s HTTP/1.0".formatted(path));
+  }
+
+  private String answer(String socket, String request) {
+    try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(outside(socket)))) {
+      String whole = "%s\r\nHost: runtime\r\nConnection: close\r\n\r\n".formatted(request);
+      channel.write(ByteBuffer.wrap(whole.getBytes(StandardCharsets.US_ASCII)));
       byte[] answer = Channels.newInputStream(channel).readAllBytes();
       return new String(answer, StandardCharsets.UTF_8).replaceFirst("(?s).*?\r\n\r\n", "");
     } catch (IOException e) {
@@ -178,9 +186,16 @@ final class OuterContainer extends GenericContainer<OuterContainer> {
     }
   }
 
-  /** Of its first process, on the host. */
-  private String pid() {
-    return Command.run("docker", "inspect", "--format", "{{.State.Pid}}", getContainerId()).ok();
+  /** Whether its entrypoint says that it is ready. */
+  boolean isReady() {
+    return Files.exists(outside("/run/pagurus/ready"));
+  }
+
+  /** Where a file of it is, as the host's root sees it: below its first process. */
+  private Path outside(String file) {
+    Long pid =
+        getDockerClient().inspectContainerCmd(getContainerId()).exec().getState().getPidLong();
+    return Path.of("/proc", pid.toString(), "root", file);
   }
 
   /** A metric in mebibytes. */

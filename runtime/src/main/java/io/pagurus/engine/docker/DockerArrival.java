@@ -299,6 +299,7 @@ final class DockerArrival implements Arrival {
     }
     if (!id.isEmpty()) {
       attempt("container " + plan.service(), () -> api.remove(id, true, true));
+      RuncLeftovers.remove(id);
     }
     memory.close();
     tmpfs.close();

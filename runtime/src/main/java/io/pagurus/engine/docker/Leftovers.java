@@ -97,6 +97,9 @@ final class Leftovers {
     Optional<ObjectNode> left =
         containerId.isEmpty() ? halfCreated(belongings.service()) : api.find(containerId);
     left.map(InnerContainer::of).ifPresent(found -> api.remove(found.id(), true, true));
+    if (!containerId.isEmpty()) {
+      RuncLeftovers.remove(containerId);
+    }
     CriuLeftovers.endLazyPages(ProcessHandle.allProcesses());
     belongings.volumes().forEach(volume -> attempt(() -> removeVolume(volume)));
     belongings.networks().forEach(network -> attempt(() -> api.networkRemove(network)));

@@ -1,0 +1,53 @@
+package io.pagurus.dind;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Pairs of virtual Ethernet interfaces over which an engine was killed, before a container got its
+ * end. It forgets them, and makes new ones.
+ */
+final class LostLinks {
+  private static final Logger log = LoggerFactory.getLogger(LostLinks.class);
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** How the engine names them: libnetwork, GenerateIfaceName. */
+  private static final String NAME = "veth[0-9a-f]{7}";
+
+  private LostLinks() {}
+
+  /** Deletes them; only while no engine runs, which may be about to use one. */
+  static void delete() throws InterruptedException {
+    try {
+      Process listing = new ProcessBuilder("ip", "-json", "link", "show", "type", "veth").start();
+      String listed = new String(listing.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      for (String name : in(listed)) {
+        log.info("Deleting {}, which an engine that was killed had left", name);
+        // The second end goes with the first.
+        new ProcessBuilder("ip", "link", "delete", name).start().waitFor();
+      }
+    } catch (IOException e) {
+      // They take no more than their names.
+      log.warn("Cannot delete what a killed engine left of its network: {}", e.getMessage());
+    }
+  }
+
+  /**
+   * Both ends of such pairs: an end whose other one is in another network namespace has a {@code
+   * link_netnsid} instead of a {@code link}.
+   *
+   * @param listed as ip-link(8) prints them with {@code -json}
+   */
+  static List<String> in(String listed) throws IOException {
+    return JSON.readTree(listed)
+        .valueStream()
+        .filter(end -> end.path("link").asText().matches(NAME) && !end.has("link_netnsid"))
+        .map(end -> end.path("ifname").asText())
+        .filter(name -> name.matches(NAME))
+        .toList();
+  }
+}
