@@ -97,6 +97,15 @@ public interface Arrival {
   void settle();
 
   /**
+   * Ends whatever of the service runs here, or is about to; returns when nothing does nor will.
+   * Takes no longer than a kill, for at the source the service stands still meanwhile. {@link
+   * #abandon} must follow.
+   *
+   * @throws java.io.UncheckedIOException when something goes on
+   */
+  void stop();
+
+  /**
    * Undoes everything; may be called in any state before {@link #settle} has returned, and again.
    *
    * @throws io.pagurus.model.MigrationException ENGINE_UNAVAILABLE: something is left

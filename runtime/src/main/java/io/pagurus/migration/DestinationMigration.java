@@ -41,6 +41,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   private static final Duration CLEAN_UP_PAUSE = Duration.ofMillis(500);
 
+  /** As long as it takes: until then the source asks, and keeps its copy frozen. */
+  private static final Duration STOP_LIMIT = Duration.ofDays(1);
+
   /** Where this side stands; each state holds what exists in it. */
   sealed interface State {
     /** The peer is let in; nothing exists here. */
@@ -395,9 +398,28 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     }
   }
 
+  /**
+   * The source thaws its own when it hears of this: by then nothing may run here any more, nor be
+   * about to.
+   */
   private void giveUp(MigrationException failure) {
+    arrival()
+        .ifPresent(
+            left -> Retry.within(STOP_LIMIT, CLEAN_UP_PAUSE, "stop migration " + id, left::stop));
     discard(failure);
     say(new Message.Aborted(failure.code(), failure.getMessage()));
+  }
+
+  /** What exists here, and is not settled. */
+  private synchronized Optional<Arrival> arrival() {
+    return switch (state) {
+      case State.Preparing preparing -> Optional.of(preparing.arrival());
+      case State.Receiving receiving -> Optional.of(receiving.arrival());
+      case State.Sealed verifying -> Optional.of(verifying.arrival());
+      case State.Staged staged -> Optional.of(staged.arrival());
+      case State.Restoring restoring -> Optional.of(restoring.arrival());
+      case State.Connected _, State.Restored _, State.Aborted _ -> Optional.empty();
+    };
   }
 
   private synchronized void become(State next) {
@@ -415,17 +437,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
 
   /** Undoes everything here; journalled before it is said, so that a late commit is refused. */
   private synchronized void discard(MigrationException reason) {
-    Optional<Arrival> arrival =
-        switch (state) {
-          case State.Connected connected -> Optional.empty();
-          case State.Preparing preparing -> Optional.of(preparing.arrival());
-          case State.Receiving receiving -> Optional.of(receiving.arrival());
-          case State.Sealed verifying -> Optional.of(verifying.arrival());
-          case State.Staged staged -> Optional.of(staged.arrival());
-          case State.Restoring restoring -> Optional.of(restoring.arrival());
-          case State.Restored restored -> Optional.empty();
-          case State.Aborted aborted -> Optional.empty();
-        };
+    Optional<Arrival> arrival = arrival();
     channels.release(reason.getMessage());
     arrival.ifPresent(left -> record(new Entry.Aborted(left.id(), reason.getMessage())));
     state = new State.Aborted(reason);

@@ -683,6 +683,13 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
+    public void stop() {
+      if (copy != null && copy.life == Life.RUNNING) {
+        copy.life = Life.GONE;
+      }
+    }
+
+    @Override
     public synchronized void abandon() {
       reached(Step.ABANDON);
       require(busy == 0, "Abandoned in the middle of a step");

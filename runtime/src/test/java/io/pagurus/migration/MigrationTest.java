@@ -33,6 +33,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -426,7 +427,10 @@ final class MigrationTest {
       side = b;
     }
     side.engine.failAt(step, FailureCode.NO_ROOM);
+    List<Life> there = new ArrayList<>();
+    a.engine.at(Step.THAW, () -> b.engine.copies.forEach(copy -> there.add(copy.life())));
     MigrationReport report = migrate();
+    assertFalse(there.contains(Life.RUNNING), "two copies at a time");
     assertEquals(Outcome.FAILED, report.outcome());
     MigrationReport.Failure error = report.error().orElseThrow();
     assertTrue(error.message().contains("The fake failed at " + step), error.message());

@@ -107,8 +107,14 @@ final class CriuLeftovers {
    */
   static boolean isOrphaned(Path staging) {
     return restoresIn(staging).stream()
-        .map(restore -> restore.parent().map(CriuLeftovers::name).orElse(""))
-        .anyMatch(parent -> !parent.equals("criu") && !parent.equals("runc"));
+        .anyMatch(restore -> restore.parent().filter(CriuLeftovers::takesOrphans).isPresent());
+  }
+
+  /**
+   * Who takes them in: the engine's shim, or the first process; prctl(2), PR_SET_CHILD_SUBREAPER.
+   */
+  private static boolean takesOrphans(ProcessHandle process) {
+    return process.pid() == 1 || name(process).startsWith("containerd-shim");
   }
 
   /**

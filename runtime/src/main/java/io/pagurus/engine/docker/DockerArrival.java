@@ -292,6 +292,13 @@ final class DockerArrival implements Arrival {
   }
 
   @Override
+  public void stop() {
+    if (start != null) {
+      start.stop();
+    }
+  }
+
+  @Override
   public void abandon() {
     memory.giveUp();
     if (start != null) {

@@ -191,6 +191,13 @@ final class DockerReturn implements Arrival {
     aside.drop();
   }
 
+  @Override
+  public void stop() {
+    if (start != null) {
+      start.stop();
+    }
+  }
+
   /** The container stays, ended, with the files that it had. */
   @Override
   public void abandon() {

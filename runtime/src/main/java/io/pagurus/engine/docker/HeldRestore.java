@@ -91,9 +91,10 @@ final class HeldRestore {
     }
   }
 
-  /** A start that has ended says itself how. */
+  /** In this order: a restore that ends well has no head either in the end. */
   private void requireRestore() {
-    if (!start.started().isDone()) {
+    boolean orphaned = CriuLeftovers.isOrphaned(checkpoint.getParent());
+    if (orphaned && !start.started().isDone()) {
       requireGoingOn();
     }
   }
@@ -160,6 +161,12 @@ final class HeldRestore {
   static MigrationException interrupted(InterruptedException e) {
     Thread.currentThread().interrupt();
     return new MigrationException(RESTORE_FAILED, "The arrival was interrupted.", e);
+  }
+
+  /** See {@link io.pagurus.engine.Arrival#stop}: runc and the engine only hear of it. */
+  void stop() {
+    start.abort();
+    ContainerGroups.of(start.containerId()).kill();
   }
 
   /** Ends what has not begun, and what has; see {@link HeldStart#close}. */

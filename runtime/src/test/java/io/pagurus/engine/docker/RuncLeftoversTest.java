@@ -2,12 +2,9 @@ package io.pagurus.engine.docker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class RuncLeftoversTest {
   private static final String ID = "3f8c1e0d".repeat(8);
@@ -25,15 +22,5 @@ class RuncLeftoversTest {
                 mount.formatted(OTHER),
                 mount.formatted(ID).replace("criu-root", "merged")),
             ID));
-  }
-
-  @Test
-  void findsTheControlGroupsOfEitherVersion(@TempDir Path groups) throws IOException {
-    Path first = Files.createDirectories(groups.resolve("cpu,cpuacct/docker/" + ID));
-    Path scope =
-        Files.createDirectories(groups.resolve("system.slice/docker-%s.scope".formatted(ID)));
-    Files.createDirectories(groups.resolve("memory/docker/" + OTHER));
-    Files.createDirectories(groups.resolve("memory/docker"));
-    assertEquals(List.of(first, scope), RuncLeftovers.groups(groups, ID));
   }
 }

@@ -1,0 +1,129 @@
+package io.pagurus.engine.docker;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The control groups of a container, of either version: whatever became of its engine, of runc and
+ * of CRIU, the kernel knows here who runs in it. CRIU itself is in them while it restores.
+ */
+final class ContainerGroups {
+  private static final Logger log = LoggerFactory.getLogger(ContainerGroups.class);
+
+  private static final Path ALL = Path.of("/sys/fs/cgroup");
+
+  /** Hierarchy, slice, scope: with a control group of the engine's in between. */
+  private static final int DEPTH = 4;
+
+  /** A killed process of many pages takes its time. */
+  private static final long KILL_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+  private final Path all;
+  private final String containerId;
+
+  private ContainerGroups(Path all, String containerId) {
+    this.all = all;
+    this.containerId = containerId;
+  }
+
+  static ContainerGroups of(String containerId) {
+    return new ContainerGroups(ALL, containerId);
+  }
+
+  /**
+   * @param all where control groups are mounted
+   */
+  static ContainerGroups of(Path all, String containerId) {
+    return new ContainerGroups(all, containerId);
+  }
+
+  /**
+   * Kills whoever is in them; returns when nobody is.
+   *
+   * @throws UncheckedIOException when somebody stays, or the kernel does not tell
+   */
+  void kill() {
+    try {
+      long end = System.nanoTime() + KILL_NANOS;
+      for (List<ProcessHandle> left = members(); !left.isEmpty(); left = members()) {
+        left.forEach(ProcessHandle::destroyForcibly);
+        if (System.nanoTime() > end) {
+          throw new IOException(
+              "%d processes of %s do not end".formatted(left.size(), containerId));
+        }
+        TimeUnit.MILLISECONDS.sleep(2);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new UncheckedIOException(new IOException("Interrupted.", e));
+    }
+  }
+
+  private List<ProcessHandle> members() throws IOException {
+    return inner().stream()
+        .flatMap(ContainerGroups::pids)
+        .distinct()
+        .flatMap(pid -> ProcessHandle.of(pid).stream())
+        .filter(ProcessHandle::isAlive)
+        .toList();
+  }
+
+  /** See cgroups(7); 0 stands for a process that this PID namespace does not see. */
+  private static Stream<Long> pids(Path group) {
+    try {
+      return Files.readAllLines(group.resolve("cgroup.procs")).stream()
+          .map(Long::valueOf)
+          .filter(pid -> pid > 0);
+    } catch (NoSuchFileException e) {
+      return Stream.of();
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read the processes of " + group, e);
+    }
+  }
+
+  /** Removes them, which are empty. */
+  void remove() throws IOException {
+    for (Path group : inner()) {
+      try {
+        Files.deleteIfExists(group);
+      } catch (IOException e) {
+        log.warn("The control group {} stays: {}", group, e.getMessage());
+      }
+    }
+  }
+
+  /** They and those below them, which come first. */
+  List<Path> inner() throws IOException {
+    try (Stream<Path> own =
+        Files.find(all, DEPTH, (path, attributes) -> attributes.isDirectory() && isOwn(path))) {
+      return own.flatMap(ContainerGroups::below)
+          .distinct()
+          .sorted(Comparator.comparing(Path::getNameCount).reversed())
+          .toList();
+    }
+  }
+
+  private static Stream<Path> below(Path group) {
+    try (Stream<Path> tree = Files.walk(group)) {
+      return tree.filter(Files::isDirectory).toList().stream();
+    } catch (IOException | UncheckedIOException e) {
+      return Stream.of(); // it has gone
+    }
+  }
+
+  /** {@code docker/ID}, or {@code system.slice/docker-ID.scope}. */
+  private boolean isOwn(Path path) {
+    return path.getFileName().toString().contains(containerId);
+  }
+}
