@@ -91,6 +91,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private final Probes probes = new Probes();
   private State state = new State.Connected();
 
+  /** From here on its status is seen, and must end. */
+  private boolean listed;
+
   /** Steps and artifacts under way: none of them may meet what {@link #cleanUp} removes. */
   private int busy;
 
@@ -282,6 +285,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     // The ticket works once: used up before anything is done in its name.
     consumeTicket.run();
     arrivals.accept(this);
+    listed = true;
     progress.enter(Phase.PREPARE, "Creating the container.");
     journal.append(id, new Entry.Begun(progress.status()));
     Arrival arrival = engine.arrive(plan, staging);
@@ -438,6 +442,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   /** Undoes everything here; journalled before it is said, so that a late commit is refused. */
   private synchronized void discard(MigrationException reason) {
     Optional<Arrival> arrival = arrival();
+    boolean onlyListed = listed && state instanceof State.Connected;
     channels.release(reason.getMessage());
     arrival.ifPresent(left -> record(new Entry.Aborted(left.id(), reason.getMessage())));
     state = new State.Aborted(reason);
@@ -446,6 +451,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     if (arrival.isPresent()) {
       discarded = arrival;
       cleanUp(reason);
+    } else if (onlyListed) {
+      endAborted(reason);
     }
   }
 

@@ -111,6 +111,18 @@ final class DestinationMigrationTest {
     assertEquals(List.of(), engine.violations);
   }
 
+  @Test
+  void whatTheJournalDoesNotTakeHasEndedForEverybodyToSee() throws IOException {
+    Path broken = directory.resolve("journal");
+    Files.deleteIfExists(broken);
+    Files.createFile(broken);
+    source.send(new Message.Prepare(plan(), false));
+    var failure =
+        assertThrows(MigrationException.class, () -> source.expect(Message.Prepared.class));
+    assertEquals(FailureCode.INTERNAL, failure.code());
+    await().until(() -> migration.progress().status().ended());
+  }
+
   private static Message.ServicePlan plan() {
     return Plans.web(1, List.of("/dev/null", "pipe:[7]", "pipe:[8]"));
   }

@@ -34,10 +34,11 @@ enum Fault {
       "tc qdisc del dev eth0 root",
       8),
   BYTE_FLIPPED(Side.SOURCE, "true"),
+  /** To write as much would take too long. */
   DESTINATION_STAGING_FULL(
       Side.DESTINATION,
-      "head -c 8G /dev/zero > /dev/shm/full 2>&1; true",
-      "rm -f /dev/shm/full",
+      "mount -o remount,size=$(df --output=used -B1 /dev/shm | tail -1) /dev/shm",
+      "mount -o remount,size=4g /dev/shm",
       4),
   SOURCE_JOURNAL_FULL(Side.SOURCE, full(), "rm -f /var/lib/pagurus/journal/full", 4),
   DESTINATION_JOURNAL_FULL(Side.DESTINATION, full(), "rm -f /var/lib/pagurus/journal/full", 4),
@@ -122,7 +123,9 @@ enum Fault {
   }
 
   private static String remounted(String mode) {
-    return "mount -o remount,%s /var/lib/pagurus/journal".formatted(mode);
+    // Busy while somebody writes.
+    return "until mount -o remount,%s /var/lib/pagurus/journal; do sleep 0.005; done"
+        .formatted(mode);
   }
 
   /** Where it strikes. */
