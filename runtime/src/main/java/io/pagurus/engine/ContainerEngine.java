@@ -103,6 +103,13 @@ public interface ContainerEngine {
   void retireLeftover(String containerId);
 
   /**
+   * Ends whatever runs of an arrival of an earlier run, or is about to; returns when nothing does.
+   *
+   * @throws java.io.UncheckedIOException when something goes on
+   */
+  void stopLeftover(String containerId);
+
+  /**
    * Removes what an arrival of an earlier run left behind, even if it runs.
    *
    * @param containerId empty when it is not known

@@ -83,6 +83,10 @@ final class ArrivalRecovery {
 
   private End giveUp(String id, List<Entry> entries, String reason) {
     String container = container(entries);
+    if (!container.isEmpty()) {
+      // Before it is known: the source thaws its own as soon as it hears of it.
+      engine.stopLeftover(container);
+    }
     // Before anything is removed: from here on nobody may be told anything else.
     journal.append(id, new Entry.Aborted(container, reason));
     return remove(container, reason, entries);

@@ -343,6 +343,11 @@ public final class FakeEngine implements ContainerEngine {
   }
 
   @Override
+  public void stopLeftover(String containerId) {
+    become(containerId, Life.RUNNING, Life.WAITING);
+  }
+
+  @Override
   public void removeLeftover(String containerId, Belongings belongings) {
     reached(Step.ABANDON);
     recovered.add("remove " + containerId + belongings.volumes());

@@ -485,6 +485,11 @@ public final class DockerEngine implements ContainerEngine {
   }
 
   @Override
+  public void stopLeftover(String containerId) {
+    ContainerGroups.of(containerId).kill();
+  }
+
+  @Override
   public void removeLeftover(String containerId, Belongings belongings) {
     reachable(() -> leftovers.remove(containerId, belongings));
   }
