@@ -37,7 +37,7 @@ enum Fault {
   /** To write as much would take too long. */
   DESTINATION_STAGING_FULL(
       Side.DESTINATION,
-      "mount -o remount,size=$(df --output=used -B1 /dev/shm | tail -1) /dev/shm",
+      "until mount -o remount,size=$(($(df --output=used -B1 /dev/shm | tail -1) + 4096)) /dev/shm; do :; done",
       "mount -o remount,size=4g /dev/shm",
       4),
   SOURCE_JOURNAL_FULL(Side.SOURCE, full(), "rm -f /var/lib/pagurus/journal/full", 4),
@@ -50,10 +50,11 @@ enum Fault {
   DESTINATION_STAGING_IO_ERROR(Side.DESTINATION, ioErrors("/dev/shm/pagurus"), mended(), 4),
   /** Fault 1 of CRIU's criu/include/fault-injection.h: FI_DUMP_EARLY. */
   DUMP_REFUSED(Side.SOURCE, "echo 1 > /run/criu-fault", "rm -f /run/criu-fault", 2),
-  /** FI_RESTORE_ROOT_ONLY. */
-  RESTORE_REFUSED(Side.DESTINATION, "echo 2 > /run/criu-fault", "rm -f /run/criu-fault", 2),
-  /** FI_POST_RESTORE: refused when the processes are there already. */
-  RESTORE_REFUSED_LATE(Side.DESTINATION, "echo 6 > /run/criu-fault", "rm -f /run/criu-fault", 2),
+  /**
+   * FI_POST_RESTORE: when the processes are there already. FI_RESTORE_ROOT_ONLY, before that, lets
+   * the first process kill itself, which the first of a PID namespace cannot.
+   */
+  RESTORE_REFUSED(Side.DESTINATION, "echo 6 > /run/criu-fault", "rm -f /run/criu-fault", 2),
   SOURCE_OUT_OF_MEMORY(Side.SOURCE, outOfMemory("pgrep -f '[p]agurus-runtime.jar serve'")),
   DESTINATION_OUT_OF_MEMORY(
       Side.DESTINATION, outOfMemory("pgrep -f '[p]agurus-runtime.jar serve'")),

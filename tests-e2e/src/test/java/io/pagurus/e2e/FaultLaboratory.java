@@ -223,7 +223,7 @@ final class FaultLaboratory implements AutoCloseable {
           SOURCE_CRIU_OUT_OF_MEMORY,
           DESTINATION_CRIU_OUT_OF_MEMORY ->
           limitMemory(at(fault.side()), "1g");
-      case DUMP_REFUSED, RESTORE_REFUSED, RESTORE_REFUSED_LATE ->
+      case DUMP_REFUSED, RESTORE_REFUSED ->
           at(fault.side())
               .exec(
                   "sh",
