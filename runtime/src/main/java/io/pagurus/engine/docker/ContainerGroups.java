@@ -1,11 +1,11 @@
 package io.pagurus.engine.docker;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.Comparator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -70,7 +70,7 @@ final class ContainerGroups {
     }
   }
 
-  private List<ProcessHandle> members() throws IOException {
+  private List<ProcessHandle> members() {
     return inner().stream()
         .flatMap(ContainerGroups::pids)
         .distinct()
@@ -85,15 +85,16 @@ final class ContainerGroups {
       return Files.readAllLines(group.resolve("cgroup.procs")).stream()
           .map(Long::valueOf)
           .filter(pid -> pid > 0);
-    } catch (NoSuchFileException e) {
-      return Stream.of();
     } catch (IOException e) {
-      throw new UncheckedIOException("Cannot read the processes of " + group, e);
+      if (Files.exists(group)) {
+        throw new UncheckedIOException("Cannot read the processes of " + group, e);
+      }
+      return Stream.of();
     }
   }
 
   /** Removes them, which are empty. */
-  void remove() throws IOException {
+  void remove() {
     for (Path group : inner()) {
       try {
         Files.deleteIfExists(group);
@@ -103,22 +104,24 @@ final class ContainerGroups {
     }
   }
 
-  /** They and those below them, which come first. */
-  List<Path> inner() throws IOException {
-    try (Stream<Path> own =
-        Files.find(all, DEPTH, (path, attributes) -> attributes.isDirectory() && isOwn(path))) {
-      return own.flatMap(ContainerGroups::below)
-          .distinct()
-          .sorted(Comparator.comparing(Path::getNameCount).reversed())
-          .toList();
-    }
+  /** They and those below them, which come first. Others come and go meanwhile. */
+  List<Path> inner() {
+    List<Path> found = new ArrayList<>();
+    collect(all.toFile(), 0, false, found);
+    return found;
   }
 
-  private static Stream<Path> below(Path group) {
-    try (Stream<Path> tree = Files.walk(group)) {
-      return tree.filter(Files::isDirectory).toList().stream();
-    } catch (IOException | UncheckedIOException e) {
-      return Stream.of(); // it has gone
+  private void collect(File group, int depth, boolean own, List<Path> found) {
+    File[] inner = group.listFiles(File::isDirectory);
+    if (inner == null || (!own && depth >= DEPTH)) {
+      return; // it has gone, or nobody's is that deep
+    }
+    for (File child : inner) {
+      boolean ours = own || isOwn(child.toPath());
+      collect(child, depth + 1, ours, found);
+      if (ours) {
+        found.add(child.toPath());
+      }
     }
   }
 
