@@ -4,12 +4,18 @@ import io.pagurus.model.Prediction;
 
 /**
  * How far earlier predictions of this runtime were off: the machine may be slower, or busier, than
- * the one on which the fixed costs were measured. Each completed migration moves the correction by
- * half of its error; a single odd one is soon forgotten. It is a factor: what a large service took
- * longer says nothing in milliseconds about a small one.
+ * the one on which the fixed costs were measured. Only those are corrected, and learned from: what
+ * the link takes is measured for each migration anew. Each completed one moves the correction by
+ * half of its error, or less where the link took most of it; a single odd one is soon forgotten.
  */
 final class Experience {
+  private static final double LEAST = 0.5;
   private static final double MOST = 4;
+
+  /** What the fixed costs are at most, ms. */
+  private static final double FIXED_DOWNTIME = 300;
+
+  private static final double FIXED_TOTAL = 800;
 
   private double downtimeFactor = 1;
   private double totalFactor = 1;
@@ -18,8 +24,12 @@ final class Experience {
   synchronized Prediction corrected(Prediction calculated) {
     return Prediction.of(
         calculated.strategy(),
-        downtimeFactor * calculated.downtimeMillis(),
-        totalFactor * calculated.totalMillis());
+        corrected(calculated.downtimeMillis(), downtimeFactor, FIXED_DOWNTIME),
+        corrected(calculated.totalMillis(), totalFactor, FIXED_TOTAL));
+  }
+
+  private static double corrected(long calculated, double factor, double fixed) {
+    return calculated + (factor - 1) * Math.min((double) calculated, fixed);
   }
 
   /**
@@ -30,12 +40,13 @@ final class Experience {
    * @param total measured, ms
    */
   synchronized void learn(Prediction expected, long downtime, long total) {
-    downtimeFactor = moved(downtimeFactor, (double) downtime, (double) expected.downtimeMillis());
-    totalFactor = moved(totalFactor, (double) total, (double) expected.totalMillis());
+    downtimeFactor = moved(downtimeFactor, downtime, expected.downtimeMillis(), FIXED_DOWNTIME);
+    totalFactor = moved(totalFactor, total, expected.totalMillis(), FIXED_TOTAL);
   }
 
-  private static double moved(double factor, double measured, double expected) {
-    double off = Math.max(1, measured) / Math.max(1, expected);
-    return Math.clamp(factor * Math.sqrt(off), 0.5, MOST);
+  private static double moved(double factor, long measured, long expected, double fixed) {
+    double off = (double) Math.max(1, measured) / Math.max(1, expected);
+    double share = Math.min(1, fixed / Math.max(1, expected));
+    return Math.clamp(factor * Math.pow(off, share / 2), LEAST, MOST);
   }
 }

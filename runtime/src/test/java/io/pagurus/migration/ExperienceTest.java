@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 final class ExperienceTest {
   private final Experience experience = new Experience();
-  private final Prediction calculated = Prediction.of(Strategy.PRE_COPY, 300, 2000);
+  private final Prediction calculated = Prediction.of(Strategy.PRE_COPY, 200, 600);
 
   @Test
   void withoutExperienceNothingIsCorrected() {
@@ -19,11 +19,27 @@ final class ExperienceTest {
   @Test
   void aSlowerMachineIsKnownAfterAFewMigrations() {
     for (int run = 0; run < 8; run++) {
-      experience.learn(experience.corrected(calculated), 500, 3000);
+      experience.learn(experience.corrected(calculated), 290, 790);
     }
     Prediction corrected = experience.corrected(calculated);
-    assertEquals(500, (double) corrected.downtimeMillis(), 5);
-    assertEquals(3000, (double) corrected.totalMillis(), 10);
+    assertEquals(290, (double) corrected.downtimeMillis(), 5);
+    assertEquals(790, (double) corrected.totalMillis(), 10);
+  }
+
+  @Test
+  void whatTheLinkTookLongerSaysLittleAboutASmallService() {
+    experience.learn(Prediction.of(Strategy.STOP_AND_COPY, 9000, 10_000), 15_000, 16_000);
+    Prediction small = experience.corrected(calculated);
+    assertEquals(200, (double) small.downtimeMillis(), 10);
+    assertEquals(600, (double) small.totalMillis(), 30);
+  }
+
+  @Test
+  void whatASmallServiceTookLongerIsNotTheLinks() {
+    experience.learn(calculated, 400, 1200);
+    Prediction large = experience.corrected(Prediction.of(Strategy.STOP_AND_COPY, 9000, 10_000));
+    assertEquals(9000, (double) large.downtimeMillis(), 300);
+    assertEquals(10_000, (double) large.totalMillis(), 800);
   }
 
   @Test
