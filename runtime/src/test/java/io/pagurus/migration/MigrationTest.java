@@ -501,7 +501,9 @@ final class MigrationTest {
     assertInstanceOf(Entry.CommitSent.class, a.journal.find(id).entries().getLast());
     a.engine.at(Step.RETIRE, () -> {});
     assertEquals(Optional.of(Outcome.COMPLETED), a.ended(id).outcome());
-    assertInstanceOf(Entry.Ended.class, a.journal.find(id).entries().getLast());
+    await("end in the journal")
+        .atMost(TestNode.LIMIT)
+        .until(() -> a.journal.find(id).entries().getLast() instanceof Entry.Ended);
     assertEquals(Life.GONE, web.life());
     assertItRunsThereOnly();
   }
