@@ -131,6 +131,8 @@ final class Authority {
       var attributes = Files.readAttributes(file, BasicFileAttributes.class);
       stamp.add(String.valueOf(attributes.fileKey()));
       stamp.add(attributes.lastModifiedTime());
+      // A copy may have all the rest of the file before, its number included.
+      stamp.add(Files.getAttribute(file, "unix:ctime"));
       stamp.add(attributes.size());
     }
     return stamp;
