@@ -423,7 +423,7 @@ final class MigrationTest {
 
   private void assertFailureLeavesItHere(Step step) throws IOException {
     TestNode side = a;
-    if (EnumSet.range(Step.IMPORT, Step.SETTLE).contains(step) || step == Step.CHECK) {
+    if (step.atDestination() || step == Step.CHECK) {
       side = b;
     }
     side.engine.failAt(step, FailureCode.NO_ROOM);

@@ -175,20 +175,24 @@ final class KeptConnectionTest {
     ear.close();
   }
 
+  /** Twice as much as the window takes, on a thread of its own. */
+  private Thread sendEight(int length, AtomicInteger sent) {
+    return Thread.ofVirtual()
+        .start(
+            () -> {
+              for (int number = 1; number <= 8; number++) {
+                source.sendChunk(number, false, length, bytes(number, length));
+                sent.incrementAndGet();
+              }
+            });
+  }
+
   @Test
   void noMoreThanTheWindowIsOnItsWay() throws InterruptedException {
     Ear ear = Ear.on(source, "test", message -> false);
     int length = 1 << 20;
     AtomicInteger sent = new AtomicInteger();
-    Thread sending =
-        Thread.ofVirtual()
-            .start(
-                () -> {
-                  for (int number = 1; number <= 8; number++) {
-                    source.sendChunk(number, false, length, bytes(number, length));
-                    sent.incrementAndGet();
-                  }
-                });
+    Thread sending = sendEight(length, sent);
     source.drop();
     destination.drop();
     for (int number = 1; number <= 8; number++) {
@@ -246,14 +250,7 @@ final class KeptConnectionTest {
     Ear ear = Ear.on(source, "test", message -> false);
     destination.release();
     int length = 1 << 20;
-    Thread sending =
-        Thread.ofVirtual()
-            .start(
-                () -> {
-                  for (int number = 1; number <= 8; number++) {
-                    source.sendChunk(number, false, length, bytes(number, length));
-                  }
-                });
+    Thread sending = sendEight(length, new AtomicInteger());
     for (int number = 1; number <= 8; number++) {
       expectChunk(number, length);
     }

@@ -85,9 +85,7 @@ final class HeldRestore {
    */
   void requireGoingOn() {
     if (start.started().isDone() || CriuLeftovers.isOrphaned(checkpoint.getParent())) {
-      throw inCriusWords(
-          new MigrationException(
-              RESTORE_FAILED, "The destination could not restore %s.".formatted(service)));
+      throw gone();
     }
   }
 
@@ -95,8 +93,14 @@ final class HeldRestore {
   private void requireRestore() {
     boolean orphaned = CriuLeftovers.isOrphaned(checkpoint.getParent());
     if (orphaned && !start.started().isDone()) {
-      requireGoingOn();
+      throw gone();
     }
+  }
+
+  private MigrationException gone() {
+    return inCriusWords(
+        new MigrationException(
+            RESTORE_FAILED, "The destination could not restore %s.".formatted(service)));
   }
 
   /** See {@link io.pagurus.engine.Arrival#restore}. */
