@@ -55,6 +55,7 @@ public final class HeldStart implements AutoCloseable {
   private final CompletableFuture<Void> started = new CompletableFuture<>();
   private final CompletableFuture<Void> waiting = new CompletableFuture<>();
   private final CompletableFuture<String> decision = new CompletableFuture<>();
+  private final CompletableFuture<Void> criuWaits = new CompletableFuture<>();
   private Optional<Loaded> loaded = Optional.empty();
 
   private HeldStart(String containerId, Path directory) {
@@ -115,7 +116,12 @@ public final class HeldStart implements AutoCloseable {
       return work.resolve("stats-restore");
     }
 
-    void close() throws IOException {
+    /** May have been called before. */
+    synchronized void close() throws IOException {
+      if (status.getFD().valid()) {
+        // Lets whoever still reads go: closing alone would not.
+        status.write(0);
+      }
       status.close();
       go.close();
     }
@@ -130,8 +136,32 @@ public final class HeldStart implements AutoCloseable {
    * @throws IOException when the FIFOs cannot be made
    */
   public void load(Path images, Path work) throws IOException {
-    loaded = Optional.of(Loaded.in(work));
+    Loaded fifos = Loaded.in(work);
+    loaded = Optional.of(fifos);
+    Thread.ofPlatform()
+        .name("held-load-" + containerId)
+        .daemon()
+        .start(() -> awaitCriu(fifos.status()));
     decision.complete("restore %s %s".formatted(images, work));
+  }
+
+  private void awaitCriu(RandomAccessFile status) {
+    try {
+      int ignored = status.read();
+    } catch (IOException e) {
+      // Given up in this moment; `started` says so.
+    }
+    criuWaits.complete(null);
+  }
+
+  /**
+   * Waits until CRIU waits, or the start has ended. By then runc has made the mount points that the
+   * root file system lacks, and changes nothing in it any more.
+   *
+   * @throws TimeoutException when neither happened within the limit
+   */
+  public void awaitLoaded(Duration limit) throws InterruptedException, TimeoutException {
+    await(CompletableFuture.anyOf(criuWaits, started.handle((nothing, failure) -> true)), limit);
   }
 
   /** Whether {@link #load} was called. */

@@ -2,8 +2,9 @@ package io.pagurus.dind;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,22 +19,27 @@ final class LostLinks {
   /** How the engine names them: libnetwork, GenerateIfaceName. */
   private static final String NAME = "veth[0-9a-f]{7}";
 
+  /** The engine's start waits for it. */
+  private static final Duration LIMIT = Duration.ofSeconds(5);
+
   private LostLinks() {}
 
   /** Deletes them; only while no engine runs, which may be about to use one. */
-  static void delete() throws InterruptedException {
+  static void delete() {
     try {
-      Process listing = new ProcessBuilder("ip", "-json", "link", "show", "type", "veth").start();
-      String listed = new String(listing.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      for (String name : in(listed)) {
+      for (String name : in(ip("-json", "link", "show", "type", "veth"))) {
         log.info("Deleting {}, which an engine that was killed had left", name);
         // The second end goes with the first.
-        new ProcessBuilder("ip", "link", "delete", name).start().waitFor();
+        String ignored = ip("link", "delete", name);
       }
     } catch (IOException e) {
       // They take no more than their names.
       log.warn("Cannot delete what a killed engine left of its network: {}", e.getMessage());
     }
+  }
+
+  private static String ip(String... arguments) throws IOException {
+    return Tool.run(LIMIT, Stream.concat(Stream.of("ip"), Stream.of(arguments)).toList());
   }
 
   /**

@@ -68,9 +68,22 @@ class AddressReservationTest {
     HeldStart held = reservation.start(id, container("10.1.0.2", false), LIMIT);
     held.load(Path.of("/images"), work);
     assertTrue(held.isLoaded());
-    network.awaitLoadedRestore();
+    held.awaitLoaded(LIMIT);
+    assertFalse(held.started().isDone());
+    held.abort();
     held.close();
     assertThrows(ExecutionException.class, () -> held.started().get());
+  }
+
+  @Test
+  void nobodyWaitsForARestoreThatCannotBeLoaded() throws Exception {
+    String id = network.create("web");
+    Path work = Files.createDirectory(restoreRoot.resolveSibling("work-" + id));
+    HeldStart held = reservation.start(id, container("10.1.0.2", false), LIMIT);
+    held.load(Path.of("/elsewhere"), work);
+    held.awaitLoaded(LIMIT);
+    assertThrows(ExecutionException.class, () -> held.started().get());
+    held.close();
   }
 
   @Test

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -25,7 +24,6 @@ final class FakeNetwork {
   private final Map<String, String> names = new ConcurrentHashMap<>();
   private final AtomicInteger ids = new AtomicInteger();
   private final FakeEngine engine;
-  private final CountDownLatch restoreLoaded = new CountDownLatch(1);
   private final Path restoreRoot;
 
   FakeNetwork(FakeEngine engine, Path restoreRoot) {
@@ -80,11 +78,6 @@ final class FakeNetwork {
     return Answer.nothing();
   }
 
-  /** Returns when a restore waits for its go. */
-  void awaitLoadedRestore() throws InterruptedException {
-    restoreLoaded.await();
-  }
-
   /** A restore waits once more, as CRIU does when it is loaded. */
   private boolean mayStart(String word) throws IOException {
     if (word == null || !word.startsWith("restore /images ")) {
@@ -92,7 +85,7 @@ final class FakeNetwork {
     }
     Path work = Path.of(word.split(" ", 3)[2]);
     try (InputStream go = Files.newInputStream(work.resolve("go"))) {
-      restoreLoaded.countDown();
+      Files.write(work.resolve("status"), new byte[] {'w'});
       return go.read() == 'l';
     }
   }

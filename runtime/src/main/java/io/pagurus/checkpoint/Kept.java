@@ -46,6 +46,9 @@ final class Kept {
    */
   private static final String RESTART_POLICY = "pagurus.restart-policy";
 
+  /** What has the container to itself meanwhile, in {@link io.pagurus.engine.Owners}. */
+  private static final String CHECKPOINT = "checkpoint";
+
   private final Means means;
   private final String container;
   private final Archives archives;
@@ -162,7 +165,7 @@ final class Kept {
       throw new UncheckedIOException("Cannot keep the start options of " + name, e);
     }
     if (nextCheckpoint(options).filter(due -> !due.isAfter(means.clock().instant())).isPresent()) {
-      begin("checkpoint", () -> checkpoint(options));
+      begin(CHECKPOINT, () -> checkpoint(options));
     }
   }
 
@@ -217,14 +220,14 @@ final class Kept {
               } catch (IOException | RuntimeException e) {
                 failed(what, e);
               } finally {
-                end();
+                end(what);
               }
             });
   }
 
-  private synchronized void end() {
+  private synchronized void end(String what) {
     busy = false;
-    means.owners().release(container);
+    means.owners().release(container, what);
     notifyAll();
   }
 
@@ -249,7 +252,7 @@ final class Kept {
   private void thaw() throws IOException {
     means.thaw().accept(container);
     save(record.frozen(false));
-    note("It stood still for a checkpoint when the runtime ended, and goes on.");
+    note("It stood still for a checkpoint that was cut short, and goes on.");
   }
 
   private void undo() throws IOException {
@@ -374,7 +377,7 @@ final class Kept {
   // --- what operators ask
 
   KeptService checkpointNow() throws IOException {
-    Optional<String> other = means.owners().claimBriefly(container, "checkpoint");
+    Optional<String> other = means.owners().claimBriefly(container, CHECKPOINT);
     if (other.isPresent()) {
       throw new MigrationException(
           BUSY, "%s is busy (%s). Try again when that has ended.".formatted(name, other.get()));
@@ -390,7 +393,7 @@ final class Kept {
           "No checkpoint of %s: %s".formatted(name, e.getMessage()),
           e);
     } finally {
-      end();
+      end(CHECKPOINT);
     }
     return status();
   }

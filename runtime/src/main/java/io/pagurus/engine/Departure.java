@@ -66,7 +66,8 @@ public interface Departure {
    * acknowledged to a client that the dump does not contain.
    *
    * @return when the traffic was cut and the processes were still to be stopped, System.nanoTime
-   * @throws io.pagurus.model.MigrationException DUMP_FAILED when it can't be frozen; it runs on
+   * @throws io.pagurus.model.MigrationException DUMP_FAILED when it can't be frozen, or only in
+   *     part: call {@link #thaw}
    */
   long freeze();
 

@@ -60,9 +60,11 @@ public final class Owners {
     return Optional.ofNullable(owners.get(container)).map(Owner::name);
   }
 
-  /** Lets go of a container; does nothing when nobody has it. */
-  public synchronized void release(String container) {
-    owners.remove(container);
-    notifyAll();
+  /** Lets go of a container; does nothing when somebody else has it, or nobody. */
+  public synchronized void release(String container, String name) {
+    if (owner(container).equals(Optional.of(name))) {
+      owners.remove(container);
+      notifyAll();
+    }
   }
 }

@@ -78,12 +78,24 @@ public final class Journal {
           .build();
 
   private final Path directory;
+  private final Sync sync;
+
+  /** Makes what was written durable; another one only in tests. */
+  @FunctionalInterface
+  interface Sync {
+    void force(FileChannel channel) throws IOException;
+  }
 
   /**
    * @param directory created when missing, only for root
    */
   public Journal(Path directory) {
+    this(directory, channel -> channel.force(true));
+  }
+
+  Journal(Path directory, Sync sync) {
     this.directory = directory;
+    this.sync = sync;
     try {
       Files.createDirectories(
           directory,
@@ -103,18 +115,36 @@ public final class Journal {
       if (end == 0) {
         object.put(FORMAT_FIELD, FORMAT);
       }
-      ByteBuffer line = line(JSON.writeValueAsBytes(object));
       channel.truncate(end);
       channel.position(end);
-      while (line.hasRemaining()) {
-        channel.write(line);
-      }
-      channel.force(true);
+      write(channel, line(JSON.writeValueAsBytes(object)));
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot write the journal " + file, e);
     }
     if (fresh) {
       syncDirectory();
+    }
+  }
+
+  /** A step that fails here must not be found by a later start: nobody has acted on it. */
+  private void write(FileChannel channel, ByteBuffer line) throws IOException {
+    long end = channel.position();
+    try {
+      while (line.hasRemaining()) {
+        channel.write(line);
+      }
+      sync.force(channel);
+    } catch (IOException e) {
+      takeBack(channel, end, e);
+      throw e;
+    }
+  }
+
+  private static void takeBack(FileChannel channel, long end, IOException why) {
+    try {
+      channel.truncate(end);
+    } catch (IOException e) {
+      why.addSuppressed(e);
     }
   }
 

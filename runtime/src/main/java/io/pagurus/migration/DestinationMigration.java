@@ -407,11 +407,20 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
    * about to.
    */
   private void giveUp(MigrationException failure) {
+    if (hasSettled()) {
+      // Told to the source or about to be asked by it: nothing takes this back.
+      log.error("Migration {} has settled, in spite of this", id, failure);
+      return;
+    }
     arrival()
         .ifPresent(
             left -> Retry.within(STOP_LIMIT, CLEAN_UP_PAUSE, "stop migration " + id, left::stop));
     discard(failure);
     say(new Message.Aborted(failure.code(), failure.getMessage()));
+  }
+
+  private synchronized boolean hasSettled() {
+    return state instanceof State.Restored;
   }
 
   /** What exists here, and is not settled. */

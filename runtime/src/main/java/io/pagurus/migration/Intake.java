@@ -32,6 +32,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 
 /**
  * What arrives for one migration: where each artifact goes, how much of it may come, and what has
@@ -152,7 +153,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
                 engine.importImage(begin.name(), atMost(plan.imageBytes(), in));
                 imageIsHere();
               });
-      case ROOTFS -> tree(arrival.rootfs());
+      case ROOTFS -> tree(arrival::rootfs);
       case TMPFS ->
           new StreamSink(
               "tmpfs",
@@ -161,7 +162,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
                       in,
                       arrival.tmpfs(begin.name()),
                       grown(plan.memoryBytes(), MEMORY_SLACK_BYTES)));
-      case VOLUME -> tree(arrival.volume(begin.name()));
+      case VOLUME -> tree(() -> arrival.volume(begin.name()));
       case LOG -> onDisk("log", in -> writeLog(arrival, begin.name(), atMost(plan.logBytes(), in)));
       case MEMORY -> begin.name().isEmpty() ? new MemorySink() : segment(begin.name());
       case PROBE -> throw new IllegalArgumentException("A probe has no place here");
@@ -192,8 +193,12 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     return new OnDisk(new StreamSink(name, consumer));
   }
 
-  private ArtifactSink tree(Path target) {
-    return onDisk("files", in -> receiveTree(in, target, grown(plan.fileBytes(), filesSlackBytes)));
+  /**
+   * @param target may be waited for
+   */
+  private ArtifactSink tree(Supplier<Path> target) {
+    return onDisk(
+        "files", in -> receiveTree(in, target.get(), grown(plan.fileBytes(), filesSlackBytes)));
   }
 
   /**

@@ -272,7 +272,7 @@ public final class MigrationService implements Migrations {
 
   private void release(String id, String container) {
     doubts.remove(id);
-    owners.release(container);
+    owners.release(container, id);
   }
 
   private void close(String id, List<Entry> entries, Outcome outcome, String message) {
@@ -352,29 +352,28 @@ public final class MigrationService implements Migrations {
         Doubt doubt = doubt(id, service.id(), migration.wayBack(), progress);
         progress.end(report.outcome(), ending(report), Optional.of(report));
         doubt.start();
-      } else if (migration.leftBehind()) {
+      } else if (migration.unfinished()) {
         // The journal stays open: a restart must come back to the old container, not start it.
         progress.end(report.outcome(), ending(report), Optional.of(report));
         Thread.ofVirtual()
-            .name("retire-" + id)
-            .start(() -> retireInTheEnd(service, migration, report, progress));
+            .name("finish-" + id)
+            .start(() -> finish(id, service, migration, progress));
       } else {
         progress.end(report.outcome(), ending(report), Optional.of(report), journal);
       }
     } finally {
       departures.remove(id);
-      if (!doubts.containsKey(id) && !migration.leftBehind()) {
-        owners.release(service.id());
+      if (!doubts.containsKey(id) && !migration.unfinished()) {
+        owners.release(service.id(), id);
       }
       rest();
     }
   }
 
-  private void retireInTheEnd(
-      Departure service, SourceMigration migration, MigrationReport report, Progress progress) {
-    migration.retireInTheEnd();
+  private void finish(String id, Departure service, SourceMigration migration, Progress progress) {
+    MigrationReport report = migration.finish();
     progress.end(report.outcome(), ending(report), Optional.of(report), journal);
-    owners.release(service.id());
+    owners.release(service.id(), id);
   }
 
   /** Gives the memory of a migration back to the machine: the next one may be days away. */

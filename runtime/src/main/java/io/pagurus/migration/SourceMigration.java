@@ -44,6 +44,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -112,8 +113,13 @@ final class SourceMigration {
   /** The destination itself said that it does not and will not run the service. */
   private boolean gaveBack;
 
-  /** The service runs at the destination, and its old container is still here, frozen. */
-  private boolean leftBehind;
+  /** What the engine refuses for now: a thaw, or the removal of the old container. */
+  private Optional<Late> late = Optional.empty();
+
+  /**
+   * @param ending what there is to report once it is done
+   */
+  private record Late(String what, Runnable deed, Supplier<MigrationReport> ending) {}
 
   SourceMigration(
       String id,
@@ -494,7 +500,10 @@ final class SourceMigration {
       patiently(service::retire);
     } catch (RuntimeException e) {
       log.warn("Migration {} left the frozen container {} behind", id, service.id(), e);
-      leftBehind = true;
+      late =
+          Optional.of(
+              new Late(
+                  "remove", service::retire, () -> report(Outcome.COMPLETED, Optional.empty())));
       tally.warn(
           List.of(
               "The old container %s is frozen and could not be removed yet (%s); this is tried again every 5 s. By hand: `docker rm -f %s`."
@@ -556,48 +565,44 @@ final class SourceMigration {
 
   private MigrationReport thaw(MigrationException cause) {
     try {
-      thawPatiently();
-      tally.resumed();
-      return end(
-          outcome(cause),
-          cause.with("%s runs again at %s.".formatted(service.name(), here.name())));
+      patiently(service::thaw);
     } catch (RuntimeException e) {
       log.error("Cannot thaw {}", service.id(), e);
+      late = Optional.of(new Late("thaw", service::thaw, () -> thawed(cause)));
       return end(
           Outcome.FAILED,
           cause.with(
               "%s is frozen at %s and could not be thawed (%s); this is tried again every 5 s. By hand: `docker unpause %s`."
                   .formatted(service.name(), here.name(), e.getMessage(), service.name())));
     }
+    return thawed(cause);
   }
 
-  /** Whoever waits for the report waits no longer than this; nobody else would thaw the service. */
-  private void thawPatiently() {
-    try {
-      patiently(service::thaw);
-    } catch (RuntimeException e) {
-      Thread.ofVirtual().name("thaw-" + id).start(this::thawInTheEnd);
-      throw e;
-    }
+  private MigrationReport thawed(MigrationException cause) {
+    tally.resumed();
+    return end(
+        outcome(cause), cause.with("%s runs again at %s.".formatted(service.name(), here.name())));
   }
 
+  /** Whoever waits for the report waits no longer than this. */
   private void patiently(Runnable deed) {
     Retry.within(ENGINE_LIMIT, ENGINE_PAUSE, "thaw or remove " + service.id(), deed);
   }
 
-  private void thawInTheEnd() {
-    Retry.untilDone(ENGINE_AGAIN, "thaw " + service.id(), service::thaw);
-    log.warn("Migration {}: {} is thawed at last", id, service.id());
+  /**
+   * Whether the old container still waits for its engine. Until {@link #finish} it belongs to this
+   * migration: another one must not find it thawed or removed in its midst.
+   */
+  boolean unfinished() {
+    return late.isPresent();
   }
 
-  boolean leftBehind() {
-    return leftBehind;
-  }
-
-  /** Returns when the old container is gone. */
-  void retireInTheEnd() {
-    Retry.untilDone(ENGINE_AGAIN, "remove " + service.id(), service::retire);
-    log.info("Migration {}: {} is removed at last", id, service.id());
+  /** Does what the engine has refused so far; returns when it is done, with the last report. */
+  MigrationReport finish() {
+    Late last = late.orElseThrow();
+    Retry.untilDone(ENGINE_AGAIN, "%s %s".formatted(last.what(), service.id()), last.deed());
+    log.warn("Migration {}: at last the engine could {} {}", id, last.what(), service.id());
+    return last.ending().get();
   }
 
   private static Outcome outcome(MigrationException cause) {

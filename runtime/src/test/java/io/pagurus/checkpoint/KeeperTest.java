@@ -285,7 +285,7 @@ class KeeperTest {
     assertEquals(List.of(), home.calls);
     MigrationException busy = assertThrows(MigrationException.class, () -> kept.checkpointNow());
     assertEquals(FailureCode.BUSY, busy.code());
-    owners.release(FakeHousehold.ID);
+    owners.release(FakeHousehold.ID, "m-1");
     moving.add("web");
     look();
     assertEquals(List.of(), home.calls);

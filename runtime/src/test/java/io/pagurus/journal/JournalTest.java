@@ -2,6 +2,7 @@ package io.pagurus.journal;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.model.Belongings;
@@ -16,6 +17,7 @@ import io.pagurus.model.Placement;
 import io.pagurus.model.Prediction;
 import io.pagurus.model.Strategy;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -134,6 +137,28 @@ final class JournalTest {
 
   private List<Entry> read() {
     return opened().read().get(ID);
+  }
+
+  @Test
+  void aStepThatCouldNotBeMadeDurableIsNotFoundLater(@TempDir Path disk) {
+    var broken = new AtomicBoolean();
+    Journal wearing =
+        new Journal(
+            disk,
+            channel -> {
+              if (broken.get()) {
+                throw new IOException("Input/output error");
+              }
+            });
+    wearing.append(ID, new Entry.Arriving("c2"));
+    broken.set(true);
+    assertThrows(UncheckedIOException.class, () -> wearing.append(ID, new Entry.Settled("c2")));
+    assertEquals(List.of(new Entry.Arriving("c2")), new Journal(disk).find(ID).entries());
+    broken.set(false);
+    wearing.append(ID, new Entry.Aborted("c2", "No disk."));
+    assertEquals(
+        List.of(new Entry.Arriving("c2"), new Entry.Aborted("c2", "No disk.")),
+        new Journal(disk).find(ID).entries());
   }
 
   @Test

@@ -21,7 +21,9 @@ import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.Staging;
+import java.io.FilterOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -68,6 +70,10 @@ final class DestinationMigrationTest {
 
   private final AtomicInteger ticketsUsed = new AtomicInteger();
   private final CountDownLatch goOn = new CountDownLatch(1);
+
+  /** Whatever the destination says meets it. */
+  private volatile boolean bug;
+
   private Process process;
   private FakeEngine engine;
   private Journal journal;
@@ -98,8 +104,20 @@ final class DestinationMigrationTest {
             ticketsUsed::incrementAndGet,
             arrived -> {},
             new Progress(new Events(), ID, MigrationStatus.Role.DESTINATION, "web", "a"),
-            FrameConnection.accepted(there.getInputStream(), there.getOutputStream()));
+            FrameConnection.accepted(there.getInputStream(), withBug(there.getOutputStream())));
     Thread.ofVirtual().start(migration::serve);
+  }
+
+  private OutputStream withBug(OutputStream out) {
+    return new FilterOutputStream(out) {
+      @Override
+      public void write(byte[] bytes, int offset, int length) throws IOException {
+        if (bug) {
+          throw new IllegalStateException("A bug");
+        }
+        out.write(bytes, offset, length);
+      }
+    };
   }
 
   @AfterEach
@@ -287,6 +305,20 @@ final class DestinationMigrationTest {
     assertTrue(
         journal.read().get(ID).stream().anyMatch(Entry.Restored.class::isInstance),
         journal.read().toString());
+  }
+
+  @Test
+  void aBugAfterTheServiceHasSettledTakesNothingBack() throws Exception {
+    reach(StateName.STAGED);
+    engine.at(Step.SETTLE, () -> bug = true);
+    source.send(new Message.Commit());
+    source.expect(Message.Resumed.class);
+    source.expect(Message.Restored.class);
+    await().until(() -> journal.read().get(ID).getLast() instanceof Entry.Settled);
+    bug = false;
+    source.send(new Message.Check(plan()));
+    assertInstanceOf(Message.Verdict.class, source.receive(), "the first word after the bug");
+    assertEquals(1, engine.count(Life.RUNNING));
   }
 
   private void awaitNothingHere() {

@@ -488,10 +488,7 @@ final class MigrationTest {
   void aRetirementThatFailsOnlyWarnsAndIsTriedAgain() throws IOException {
     a.engine.failAt(Step.RETIRE, FailureCode.ENGINE_UNAVAILABLE);
     String id = a.migrations.begin(TestNode.request("web", b.ticket().text()));
-    await("report")
-        .atMost(TestNode.LIMIT)
-        .until(() -> a.migrations.find(id).flatMap(MigrationStatus::report).isPresent());
-    MigrationReport report = a.migrations.find(id).orElseThrow().report().orElseThrow();
+    MigrationReport report = awaitReport(id);
     assertEquals(Outcome.COMPLETED, report.outcome());
     assertTrue(
         report.warnings().stream().anyMatch(text -> text.contains("docker rm -f web")),
@@ -501,21 +498,45 @@ final class MigrationTest {
     assertInstanceOf(Entry.CommitSent.class, a.journal.find(id).entries().getLast());
     a.engine.at(Step.RETIRE, () -> {});
     assertEquals(Optional.of(Outcome.COMPLETED), a.ended(id).outcome());
-    await("end in the journal")
-        .atMost(TestNode.LIMIT)
-        .until(() -> a.journal.find(id).entries().getLast() instanceof Entry.Ended);
+    awaitEndInJournal(id);
     assertEquals(Life.GONE, web.life());
     assertItRunsThereOnly();
   }
 
   @Test
-  void aThawThatFailsIsSaid() {
+  void aThawThatFailsIsSaidAndTriedAgainAndNobodyElseMayMoveTheServiceUntilThen() {
     a.engine.failAt(Step.DUMP, FailureCode.DUMP_FAILED);
     a.engine.failAt(Step.THAW, FailureCode.ENGINE_UNAVAILABLE);
-    MigrationReport report = migrate();
+    String id = a.migrations.begin(TestNode.request("web", b.ticket().text()));
+    MigrationReport report = awaitReport(id);
     assertEquals(Outcome.FAILED, report.outcome());
     String message = report.error().orElseThrow().message();
     assertTrue(message.contains("docker unpause web"), message);
+    // A restart now would find what it has to do.
+    assertInstanceOf(Entry.Frozen.class, a.journal.find(id).entries().getLast());
+    MigrationException busy =
+        assertThrows(
+            MigrationException.class,
+            () -> a.migrations.begin(TestNode.request("web", b.ticket().text())));
+    assertEquals(FailureCode.BUSY, busy.code());
+    a.engine.at(Step.THAW, () -> {});
+    String last = a.ended(id).message();
+    assertTrue(last.endsWith("web runs again at a."), last);
+    awaitEndInJournal(id);
+    assertEquals(Life.RUNNING, web.life());
+  }
+
+  private MigrationReport awaitReport(String id) {
+    await("report")
+        .atMost(TestNode.LIMIT)
+        .until(() -> a.migrations.find(id).flatMap(MigrationStatus::report).isPresent());
+    return a.migrations.find(id).orElseThrow().report().orElseThrow();
+  }
+
+  private void awaitEndInJournal(String id) {
+    await("end in the journal")
+        .atMost(TestNode.LIMIT)
+        .until(() -> a.journal.find(id).entries().getLast() instanceof Entry.Ended);
   }
 
   @ParameterizedTest

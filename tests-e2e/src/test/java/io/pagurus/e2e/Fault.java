@@ -153,6 +153,13 @@ enum Fault {
     return this == SOURCE_OUTER_KILLED || this == DESTINATION_OUTER_KILLED;
   }
 
+  /**
+   * The inner engine dies at once, and with it the lines of a log that it has read and not kept.
+   */
+  boolean killsEngine() {
+    return name().endsWith("DOCKERD_KILLED") || name().endsWith("CONTAINERD_KILLED");
+  }
+
   boolean needsMemoryLimit() {
     return name().endsWith("OUT_OF_MEMORY");
   }

@@ -16,6 +16,9 @@ final class Witness implements AutoCloseable {
 
   private final DatagramSocket socket;
   private final List<Life> lives = new ArrayList<>();
+  private String secret = "";
+  private long highest;
+  private boolean wentBack;
 
   Witness() {
     try {
@@ -37,13 +40,25 @@ final class Witness implements AutoCloseable {
         socket.receive(packet);
         String words =
             new String(packet.getData(), 0, packet.getLength(), StandardCharsets.US_ASCII);
-        if (words.matches("[0-9a-f]{16} \\d+")) {
+        if (words.matches("[0-9a-f]{16} \\d{1,18}")) {
+          heard(words.substring(0, 16), Long.parseLong(words.substring(17)));
           heard(packet.getAddress(), System.nanoTime());
         }
       }
     } catch (IOException e) {
       // Closed.
     }
+  }
+
+  private synchronized void heard(String who, long count) {
+    wentBack |= who.equals(secret) && count <= highest;
+    highest = who.equals(secret) ? Math.max(highest, count) : count;
+    secret = who;
+  }
+
+  /** Whether a count was heard twice: something that the service had done was lost. */
+  synchronized boolean wentBack() {
+    return wentBack;
   }
 
   private synchronized void heard(InetAddress place, long now) {
@@ -57,6 +72,7 @@ final class Witness implements AutoCloseable {
 
   synchronized void forget() {
     lives.clear();
+    wentBack = false;
   }
 
   /** Where it lived, in order. Two copies at a time make this long. */

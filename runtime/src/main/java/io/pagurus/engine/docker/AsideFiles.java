@@ -2,6 +2,7 @@ package io.pagurus.engine.docker;
 
 import static io.pagurus.model.FailureCode.RESTORE_FAILED;
 
+import io.pagurus.dind.Tool;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -104,7 +104,11 @@ final class ContainerGroups {
     }
   }
 
-  /** They and those below them, which come first. Others come and go meanwhile. */
+  /**
+   * They and those below them, which come first. Others come and go meanwhile.
+   *
+   * @throws UncheckedIOException when the kernel does not list them
+   */
   List<Path> inner() {
     List<Path> found = new ArrayList<>();
     collect(all.toFile(), 0, false, found);
@@ -112,9 +116,13 @@ final class ContainerGroups {
   }
 
   private void collect(File group, int depth, boolean own, List<Path> found) {
+    if (!own && depth >= DEPTH) {
+      return; // nobody's is that deep
+    }
     File[] inner = group.listFiles(File::isDirectory);
-    if (inner == null || (!own && depth >= DEPTH)) {
-      return; // it has gone, or nobody's is that deep
+    if (inner == null) {
+      requireGone(group);
+      return;
     }
     for (File child : inner) {
       boolean ours = own || isOwn(child.toPath());
@@ -122,6 +130,13 @@ final class ContainerGroups {
       if (ours) {
         found.add(child.toPath());
       }
+    }
+  }
+
+  /** Whoever may run in a group that cannot be read must not be taken for nobody. */
+  private static void requireGone(File group) {
+    if (group.exists()) {
+      throw new UncheckedIOException(new IOException("Cannot list the control groups in " + group));
     }
   }
 

@@ -205,6 +205,9 @@ final class DockerArrival implements Arrival {
 
   @Override
   public Path rootfs() {
+    // Which of the two makes a directory first must not matter: runc fails when it is there by
+    // then.
+    start.awaitMountPoints();
     return files
         .root()
         .orElseThrow(
@@ -305,14 +308,29 @@ final class DockerArrival implements Arrival {
       attempt("held start of " + plan.service(), start::close);
     }
     if (!id.isEmpty()) {
-      attempt("container " + plan.service(), () -> api.remove(id, true, true));
-      RuncLeftovers.remove(id);
+      removeContainer();
     }
     memory.close();
     tmpfs.close();
     createdVolumes.forEach(volume -> attempt("volume " + volume, () -> remove(volume)));
     createdNetworks.forEach(
         network -> attempt("network " + network, () -> api.networkRemove(network)));
+  }
+
+  /** Without exception: the name would be taken when the service comes again. */
+  private void removeContainer() {
+    try {
+      api.remove(id, true, true);
+    } catch (EngineException e) {
+      if (!e.isNotFound()) {
+        throw new MigrationException(
+            ENGINE_UNAVAILABLE,
+            "The inner engine does not remove the container %s: %s."
+                .formatted(plan.service(), e.getMessage()),
+            e);
+      }
+    }
+    RuncLeftovers.remove(id);
   }
 
   /** Anonymous volumes have gone with their container. */

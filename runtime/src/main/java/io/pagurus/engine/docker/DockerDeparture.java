@@ -288,7 +288,6 @@ final class DockerDeparture implements Departure {
       api.pause(container.id());
       return cutAt;
     } catch (IOException | EngineException e) {
-      thaw();
       throw new MigrationException(
           DUMP_FAILED, "Cannot freeze %s: %s.".formatted(name(), e.getMessage()), e);
     }

@@ -22,6 +22,7 @@ import io.pagurus.dind.HeldStart;
 import io.pagurus.dind.ImageStore;
 import io.pagurus.dind.InnerContainer;
 import io.pagurus.dind.NetworkSpec;
+import io.pagurus.dind.Tool;
 import io.pagurus.dind.VolumeSpec;
 import io.pagurus.engine.Arrival;
 import io.pagurus.engine.ContainerEngine;

@@ -68,6 +68,21 @@ final class HeldRestore {
     start.load(checkpoint, work);
   }
 
+  /** Waits until a runc that is being loaded leaves the root file system alone. */
+  void awaitMountPoints() {
+    if (!start.isLoaded()) {
+      return;
+    }
+    try {
+      start.awaitLoaded(START_LIMIT);
+    } catch (TimeoutException e) {
+      throw new MigrationException(
+          RESTORE_FAILED, "The destination's runc does not get ready to restore.", e);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
   /** Lets CRIU begin, which ends no sooner than it has all memory; may be left to {@link #run}. */
   void begin(RestoreMemory memory) throws IOException {
     if (!start.isLoaded()) {

@@ -1,5 +1,6 @@
 package io.pagurus.engine.docker;
 
+import io.pagurus.dind.Tool;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -2,9 +2,11 @@ package io.pagurus.engine.docker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -43,6 +45,12 @@ class ContainerGroupsTest {
       inside.destroyForcibly();
       elsewhere.destroyForcibly();
     }
+  }
+
+  @Test
+  void whatTheKernelDoesNotListIsNotTakenForEmpty() throws IOException {
+    Path unlisted = Files.createFile(all.resolve("unlisted"));
+    assertThrows(UncheckedIOException.class, () -> ContainerGroups.of(unlisted, ID).kill());
   }
 
   @Test

@@ -1,4 +1,4 @@
-package io.pagurus.engine.docker;
+package io.pagurus.dind;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -12,14 +12,15 @@ import org.apache.commons.exec.ExecuteWatchdog;
 import org.apache.commons.exec.PumpStreamHandler;
 
 /** Runs a short command to its end. */
-final class Tool {
+public final class Tool {
   private Tool() {}
 
   /**
+   * @param limit until it is killed
    * @return what it printed
    * @throws IOException with the command, its exit value and what it printed when it fails
    */
-  static String run(Duration limit, List<String> command) throws IOException {
+  public static String run(Duration limit, List<String> command) throws IOException {
     CommandLine line = new CommandLine(command.getFirst());
     command.stream().skip(1).forEach(argument -> line.addArgument(argument, false));
     ByteArrayOutputStream output = new ByteArrayOutputStream();
