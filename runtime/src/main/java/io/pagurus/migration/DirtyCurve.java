@@ -14,6 +14,12 @@ record DirtyCurve(double bytesPerSecond, double setBytes) {
   /** Fewer changed pages than this tell a rate, but not how it bends. */
   private static final int PAGES_FOR_A_BEND = 20;
 
+  /**
+   * A bend is believed as far as chance does not explain it, standard deviations: taken for real, a
+   * chance one promises rounds that end soon, of a service whose rounds never end.
+   */
+  private static final double DOUBT = 2;
+
   /** A service that changes nothing. */
   static final DirtyCurve NONE = new DirtyCurve(0, 0);
 
@@ -42,18 +48,25 @@ record DirtyCurve(double bytesPerSecond, double setBytes) {
           totalBytes);
     }
     // The smaller the set, the earlier the curve bends, and the more had changed at the first look.
+    double early = atLeast(bytes1, bytes2, pages);
     double low = bytes2 * 1.0001;
     double high = totalBytes;
     for (int step = 0; step < STEPS; step++) {
       double set = (low + high) / 2;
       double then = new DirtyCurve(rateOf(bytes2, seconds2, set), set).changedBytes(seconds1);
-      if (then > bytes1) {
+      if (then > early) {
         low = set;
       } else {
         high = set;
       }
     }
     return new DirtyCurve(rateOf(bytes2, seconds2, high), high);
+  }
+
+  /** What had surely changed at the first look, of what had at the second: a binomial sample. */
+  private static double atLeast(double bytes1, double bytes2, int pages) {
+    double share = Math.clamp(bytes1 / bytes2, 0.0, 1.0);
+    return bytes1 - DOUBT * Math.sqrt(share * (1 - share) / pages) * bytes2;
   }
 
   /** The rate at which a curve with this end has so much after that time. */

@@ -5,8 +5,9 @@ import io.pagurus.model.Prediction;
 /**
  * How far earlier predictions of this runtime were off: the machine may be slower, or busier, than
  * the one on which the fixed costs were measured. Only those are corrected, and learned from: what
- * the link takes is measured for each migration anew. Each completed one moves the correction by
- * half of its error, or less where the link took most of it; a single odd one is soon forgotten.
+ * the link takes is measured for each migration anew. Each completed one moves the correction by a
+ * quarter of its error, or less where the link took most of it, and never far: what makes a single
+ * one odd says nothing of the next.
  */
 final class Experience {
   private static final double LEAST = 0.5;
@@ -16,6 +17,11 @@ final class Experience {
   private static final double FIXED_DOWNTIME = 300;
 
   private static final double FIXED_TOTAL = 800;
+
+  private static final double WEIGHT = 0.25;
+
+  /** A factor for what one migration may change; a slower machine is known after some. */
+  private static final double STEP = 1.2;
 
   private double downtimeFactor = 1;
   private double totalFactor = 1;
@@ -47,6 +53,7 @@ final class Experience {
   private static double moved(double factor, long measured, long expected, double fixed) {
     double off = (double) Math.max(1, measured) / Math.max(1, expected);
     double share = Math.min(1, fixed / Math.max(1, expected));
-    return Math.clamp(factor * Math.pow(off, share / 2), LEAST, MOST);
+    double step = Math.clamp(Math.pow(off, share * WEIGHT), 1 / STEP, STEP);
+    return Math.clamp(factor * step, LEAST, MOST);
   }
 }

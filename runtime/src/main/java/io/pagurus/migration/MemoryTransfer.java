@@ -39,6 +39,9 @@ final class MemoryTransfer implements AutoCloseable {
    */
   private static final long HEAD_BYTES = 4L << 20;
 
+  /** A slow link carries less beside the dump: this is half of what that takes. */
+  private static final double HEAD_SECONDS = 0.035;
+
   private final MigrationRequest request;
   private final DigestStore digests;
   private final Departure service;
@@ -49,6 +52,7 @@ final class MemoryTransfer implements AutoCloseable {
   private MemorySender memory = MemorySender.once();
   private boolean inRounds;
   private int queueBytes;
+  private long headBytes = HEAD_BYTES;
   private boolean mayFollow;
   private Map<Integer, ProcessMemory> frozen = Map.of();
   private Optional<FollowingMemory> following = Optional.empty();
@@ -80,6 +84,7 @@ final class MemoryTransfer implements AutoCloseable {
    */
   void choose(Strategy strategy, LinkProbe link) {
     queueBytes = link.queueBytes();
+    headBytes = Math.min(HEAD_BYTES, Math.round(link.bytesPerSecond() * HEAD_SECONDS));
     inRounds =
         switch (strategy) {
           case STOP_AND_COPY, POST_COPY -> false;
@@ -225,7 +230,7 @@ final class MemoryTransfer implements AutoCloseable {
                 memory.sendUntil(
                     artifact,
                     frozen,
-                    () -> artifact.submitted() >= HEAD_BYTES || dumping.isDone()));
+                    () -> artifact.submitted() >= headBytes || dumping.isDone()));
     following =
         Optional.of(
             new FollowingMemory(

@@ -29,10 +29,12 @@ final class Predictor {
    *
    * @param setUp from the request until files may travel
    * @param window of an empty service: from the freeze to its first instruction there
+   * @param lazy what it takes longer where memory is put in place later
    * @param dump of an empty service, within the window: other things may be done beside it
    * @param restore what of the restore is done beside memory that is read as it comes
    * @param scan how fast memory is read and digested
    * @param pages how fast memory is read, digested, sent and stored where the link is no limit
+   * @param compressed the same for memory of which compression leaves nothing
    * @param shared how fast CRIU writes shared memory, and it is sent and restored
    * @param follow what the window takes longer when memory follows the restore
    * @param walk how fast CRIU looks through the page tables of memory that follows
@@ -45,10 +47,12 @@ final class Predictor {
   record Costs(
       double setUp,
       double window,
+      double lazy,
       double dump,
       double restore,
       double scan,
       double pages,
+      double compressed,
       double shared,
       double follow,
       double walk,
@@ -61,11 +65,13 @@ final class Predictor {
     static final Costs MEASURED =
         new Costs(
             0.3,
-            0.15,
+            0.135,
+            0.02,
             0.08,
             0.04,
             2600 * MIB,
             330 * MIB,
+            700 * MIB,
             250 * MIB,
             0.03,
             14_000 * MIB,
@@ -219,10 +225,12 @@ final class Predictor {
             before + sharedBefore(),
             placingLater());
     double longer = placedLater() ? costs.follow() + situation.presentBytes() / costs.walk() : 0;
+    // What has come is put in place while the rest is on its way.
+    double behind = Math.max(0, sending(following) - placingLater());
     return Prediction.of(
         strategy,
         ended.downtimeMillis() + 1000 * longer + 4000 * situation.roundTripSeconds(),
-        ended.totalMillis() + 1000 * longer + 1000 * sending(following));
+        ended.totalMillis() + 1000 * (longer + behind));
   }
 
   /**
@@ -233,6 +241,7 @@ final class Predictor {
    */
   private double window(double memory, double shared) {
     return costs.window()
+        + (placedLater() ? costs.lazy() : 0)
         - costs.dump()
         + Math.max(costs.dump(), memory)
         + shared
@@ -257,7 +266,9 @@ final class Predictor {
 
   /** How long so many bytes of memory take on their way, seconds. */
   private double sending(double bytes) {
-    double wire = situation.linkBytesPerSecond() / Math.max(0.01, situation.compressedShare());
-    return bytes / Math.min(wire, costs.pages());
+    double share = situation.compressedShare();
+    double wire = situation.linkBytesPerSecond() / Math.max(0.01, share);
+    double working = 1 / (share / costs.pages() + (1 - share) / costs.compressed());
+    return bytes / Math.min(wire, working);
   }
 }

@@ -17,13 +17,21 @@ final class ExperienceTest {
   }
 
   @Test
-  void aSlowerMachineIsKnownAfterAFewMigrations() {
-    for (int run = 0; run < 8; run++) {
+  void aSlowerMachineIsKnownAfterADozenMigrations() {
+    for (int run = 0; run < 12; run++) {
       experience.learn(experience.corrected(calculated), 290, 790);
     }
     Prediction corrected = experience.corrected(calculated);
     assertEquals(290, (double) corrected.downtimeMillis(), 5);
     assertEquals(790, (double) corrected.totalMillis(), 10);
+  }
+
+  @Test
+  void oneOddMigrationSaysLittle() {
+    experience.learn(calculated, 4000, 14_000);
+    Prediction next = experience.corrected(calculated);
+    assertEquals(200, (double) next.downtimeMillis(), 41);
+    assertEquals(600, (double) next.totalMillis(), 121);
   }
 
   @Test
