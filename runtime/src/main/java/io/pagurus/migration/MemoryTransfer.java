@@ -212,7 +212,9 @@ final class MemoryTransfer implements AutoCloseable {
 
   private List<Sent> sendAll(ArtifactSender sender, Future<Departure.Dump> dumping) {
     List<Sent> parts = new ArrayList<>();
-    parts.add(sender.send(Kind.MEMORY, "", artifact -> memory.sendFrozen(artifact, frozen)));
+    // CRIU keeps the other processor busy until then.
+    parts.add(
+        sender.send(Kind.MEMORY, "", artifact -> memory.sendFrozen(artifact, frozen, dumping)));
     Map<Integer, List<Departure.PageRun>> wanted = Reading.join(dumping).lazyPages();
     if (!memory.covers(wanted)) {
       parts.add(
@@ -228,9 +230,7 @@ final class MemoryTransfer implements AutoCloseable {
             "",
             artifact ->
                 memory.sendUntil(
-                    artifact,
-                    frozen,
-                    () -> artifact.submitted() >= headBytes || dumping.isDone()));
+                    artifact, frozen, () -> artifact.submitted() >= headBytes || dumping.isDone()));
     following =
         Optional.of(
             new FollowingMemory(

@@ -10,7 +10,13 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -29,12 +35,15 @@ public final class MemorySender implements AutoCloseable {
   /** Pages that fit into what is left of a chunk are sent in runs of at most this. */
   static final int MAX_RUN = (ArtifactSender.CHUNK_BYTES - HEADER_BYTES) / PAGE;
 
+  /** Between two looks whether a processor is free: nothing beside what is won. */
+  private static final long LOOK_NANOS = 1_000_000;
+
   private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[PAGE]);
 
   private final DigestStore digests;
   private final boolean own;
   private final Map<Integer, SentPages> sent = new TreeMap<>();
-  private long pagesSent;
+  private final LongAdder pagesSent = new LongAdder();
 
   private MemorySender(DigestStore digests, boolean own) {
     this.digests = digests;
@@ -57,7 +66,7 @@ public final class MemorySender implements AutoCloseable {
 
   /** Memory pages sent so far, without zero pages. */
   public long pagesSent() {
-    return pagesSent;
+    return pagesSent.sum();
   }
 
   /**
@@ -94,6 +103,97 @@ public final class MemorySender implements AutoCloseable {
   }
 
   /**
+   * The same on two threads from some moment on. It is the reading and digesting of all memory, not
+   * the link, that takes the time of the last of several passes.
+   *
+   * @param free done when there is a processor for the second one
+   */
+  public void sendFrozen(
+      Chunks artifact, Map<Integer, ? extends PagedMemory> processes, Future<?> free)
+      throws IOException {
+    if (digests.none()) {
+      sendFrozen(artifact, processes);
+      return;
+    }
+    Chunks shared = new SharedChunks(artifact);
+    Queue<Portion> portions = portions(processes);
+    FutureTask<Void> second =
+        new FutureTask<>(
+            () -> {
+              while (!free.isDone() && !portions.isEmpty()) {
+                LockSupport.parkNanos(LOOK_NANOS);
+              }
+              read(portions, new Writer(shared, false));
+              return null;
+            });
+    Thread thread = Thread.ofPlatform().name("read-frozen").daemon().start(second);
+    Writer writer = new Writer(shared, false);
+    try {
+      read(portions, writer);
+    } catch (IOException | RuntimeException e) {
+      // Its memory closes with that; nobody needs it after a pass that has failed.
+      thread.interrupt();
+      throw e;
+    } finally {
+      awaitEnd(thread);
+    }
+    requireDone(second);
+    forgetVanished(writer);
+    writer.flush();
+  }
+
+  /** When one thread fails, the other finds nothing left to do. */
+  private static void read(Queue<Portion> portions, Writer writer) throws IOException {
+    try {
+      writer.send(portions);
+      writer.flush();
+    } finally {
+      portions.clear();
+    }
+  }
+
+  private static void awaitEnd(Thread thread) {
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        thread.interrupt();
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void requireDone(FutureTask<Void> ended) throws IOException {
+    switch (ended.state()) {
+      case SUCCESS -> {}
+      case FAILED -> {
+        switch (ended.exceptionNow()) {
+          case IOException e -> throw e;
+          case RuntimeException e -> throw e;
+          case Throwable e -> throw new IllegalStateException(e);
+        }
+      }
+      case RUNNING, CANCELLED -> throw new IllegalStateException("A thread is gone");
+    }
+  }
+
+  private Queue<Portion> portions(Map<Integer, ? extends PagedMemory> processes)
+      throws IOException {
+    Queue<Portion> portions = new ConcurrentLinkedQueue<>();
+    for (PagedMemory process : processes.values()) {
+      SentPages known = sent.computeIfAbsent(process.imagePid(), pid -> new SentPages(digests));
+      List<Portion> own = Portion.of(process, process.present());
+      own.forEach(known::expect);
+      portions.addAll(own);
+    }
+    return portions;
+  }
+
+  /**
    * The pass over the frozen tree when the rest may follow the restore: as soon as it is late,
    * pages that changed are not sent any more; the destination only forgets what it has of them.
    *
@@ -124,9 +224,13 @@ public final class MemorySender implements AutoCloseable {
     if (writer.stopped) {
       sent.values().forEach(SentPages::cutShort);
     } else {
-      sent.forEach((pid, pages) -> pages.vanished().forEach(run -> writer.forget(pid, run)));
+      forgetVanished(writer);
     }
     writer.flush();
+  }
+
+  private void forgetVanished(Writer writer) {
+    sent.forEach((pid, pages) -> pages.vanished().forEach(run -> writer.forget(pid, run)));
   }
 
   /**
@@ -260,6 +364,14 @@ public final class MemorySender implements AutoCloseable {
       this.late = late;
     }
 
+    void send(Queue<Portion> portions) throws IOException {
+      for (Portion next = portions.poll(); next != null; next = portions.poll()) {
+        for (PageRun run : next.runs()) {
+          send(next.process(), run.address(), run.pages());
+        }
+      }
+    }
+
     void send(PagedMemory process, long address, long pages) throws IOException {
       long at = address;
       long left = pages;
@@ -344,7 +456,7 @@ public final class MemorySender implements AutoCloseable {
           System.arraycopy(buffer.bytes, source, buffer.bytes, target, pages * PAGE);
           header(pid, pages, address);
           buffer.length += pages * PAGE;
-          pagesSent += pages;
+          pagesSent.add(pages);
         }
       }
     }

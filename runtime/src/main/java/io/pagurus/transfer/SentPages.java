@@ -19,7 +19,7 @@ import java.util.TreeMap;
  */
 final class SentPages {
   private static final int PAGE = ProcessMemory.PAGE_BYTES;
-  private static final int BLOCK_PAGES = 1 << 13;
+  static final int BLOCK_PAGES = 1 << 13;
   private static final int DIGEST_BYTES = 16;
   private static final long BLOCK_BYTES = (long) BLOCK_PAGES * DIGEST_BYTES;
   private static final Hasher128 HASHER = Hashing.xxh3_128();
@@ -44,6 +44,11 @@ final class SentPages {
   private Block block(long page) {
     return blocks.computeIfAbsent(
         page / BLOCK_PAGES, index -> new Block(digests.block(BLOCK_BYTES)));
+  }
+
+  /** Makes room for the marks of a portion: two threads may not do that at a time. */
+  void expect(Portion portion) {
+    Block ignored = block(portion.block() * BLOCK_PAGES);
   }
 
   /**

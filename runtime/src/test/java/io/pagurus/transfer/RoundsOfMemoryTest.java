@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -94,7 +95,7 @@ final class RoundsOfMemoryTest {
           if (live) {
             sender.sendLive(artifact, processes, pace);
           } else {
-            sender.sendFrozen(artifact, processes);
+            sender.sendFrozen(artifact, processes, CompletableFuture.completedFuture(null));
           }
         });
     processes.values().forEach(ProcessMemory::close);
