@@ -204,6 +204,7 @@ public final class EngineSupervisor implements AutoCloseable {
     Files.deleteIfExists(configuration.dockerdPidFile());
     Files.deleteIfExists(configuration.socket());
     LostLinks.delete();
+    LostMounts.detach(configuration.dataRoot());
     return Daemon.start(configuration.dockerdCommand(), configuration.log());
   }
 

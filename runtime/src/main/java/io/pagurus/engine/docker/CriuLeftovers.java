@@ -5,6 +5,7 @@ import static io.pagurus.engine.docker.CriuDump.LIMIT;
 import static io.pagurus.engine.docker.CriuDump.PAGE_SERVER;
 import static io.pagurus.engine.docker.CriuDump.RUNC_ROOT;
 
+import io.pagurus.dind.Mount;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;

@@ -1,5 +1,6 @@
 package io.pagurus.engine.docker;
 
+import io.pagurus.dind.Mount;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

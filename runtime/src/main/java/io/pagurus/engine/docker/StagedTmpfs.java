@@ -5,6 +5,7 @@ import static io.pagurus.model.FailureCode.PROTOCOL;
 import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
+import io.pagurus.dind.Mount;
 import io.pagurus.dind.Tool;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;

@@ -2,6 +2,7 @@ package io.pagurus.engine.docker;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
+import io.pagurus.dind.Mount;
 import io.pagurus.dind.files.FileTree;
 import io.pagurus.engine.Departure.Tmpfs;
 import java.io.IOException;
