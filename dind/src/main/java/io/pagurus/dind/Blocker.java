@@ -13,6 +13,7 @@ public record Blocker(Code code, String message) {
   /** What kind of thing is in the way. */
   public enum Code {
     NOT_RUNNING,
+    PAUSED,
     BIND_MOUNT,
     MOUNT_TYPE,
     VOLUMES_FROM,

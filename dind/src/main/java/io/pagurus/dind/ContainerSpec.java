@@ -117,6 +117,13 @@ public record ContainerSpec(ObjectNode inspect) {
               "%s is %s. Start it first: only a running service has state to move."
                   .formatted(name, inspect.path("State").path("Status").asText())));
     }
+    if (container.state() == InnerContainer.State.PAUSED) {
+      blockers.add(
+          new Blocker(
+              Blocker.Code.PAUSED,
+              "%s is paused. `docker unpause %s` first, unless a migration has left it so: `pagurus status` tells."
+                  .formatted(name, name)));
+    }
     if (container.layers().isEmpty()) {
       blockers.add(
           new Blocker(

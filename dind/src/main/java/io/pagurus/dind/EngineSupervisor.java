@@ -122,7 +122,8 @@ public final class EngineSupervisor implements AutoCloseable {
       String reason;
       try {
         reason = superviseOnce();
-      } catch (IOException e) {
+      } catch (IOException | RuntimeException e) {
+        // Also one that died between two of our questions.
         reason = "Cannot start the inner engine: " + e.getMessage();
       } catch (InterruptedException e) {
         return;
@@ -205,6 +206,10 @@ public final class EngineSupervisor implements AutoCloseable {
     Files.deleteIfExists(configuration.socket());
     LostLinks.delete();
     LostMounts.detach(configuration.dataRoot());
+    if (closed) {
+      // What runs a tool may have swallowed the interrupt.
+      throw new InterruptedException("The supervisor is closed");
+    }
     return Daemon.start(configuration.dockerdCommand(), configuration.log());
   }
 
@@ -223,7 +228,7 @@ public final class EngineSupervisor implements AutoCloseable {
   private void awaitEnd(Daemon dockerd, Daemon containerd) throws InterruptedException {
     CompletableFuture<?> end =
         CompletableFuture.anyOf(dockerd.process().onExit(), containerd.process().onExit());
-    while (true) {
+    while (!closed) {
       try {
         end.get(LOG_CHECK.toMillis(), TimeUnit.MILLISECONDS);
         return;

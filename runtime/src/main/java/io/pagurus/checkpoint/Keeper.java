@@ -49,7 +49,7 @@ public final class Keeper implements Keeping, AutoCloseable {
   private final Map<String, Kept> kept = new ConcurrentHashMap<>();
   private final Thread thread = Thread.ofVirtual().name("keeper").unstarted(this::watch);
   private String complaint = "";
-  private boolean opened;
+  private volatile boolean opened;
 
   Keeper(Kept.Means means) {
     this.means = means;
@@ -222,6 +222,9 @@ public final class Keeper implements Keeping, AutoCloseable {
 
   /** Whoever was created a moment ago is not missing. */
   private Kept require(String service) {
+    if (!opened) {
+      throw MigrationException.stillRecovering();
+    }
     return lookUp(service)
         .or(
             () -> {

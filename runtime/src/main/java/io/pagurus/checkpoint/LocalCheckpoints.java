@@ -27,9 +27,11 @@ import io.pagurus.transfer.Staging;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -170,7 +172,7 @@ public final class LocalCheckpoints implements Checkpoints {
           join(dump);
         }
       } finally {
-        service.thaw();
+        Optional<Instant> ignored = service.thaw();
       }
       long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - since);
       frozen.is(false);

@@ -112,9 +112,10 @@ public interface ContainerEngine {
   /**
    * Removes what an arrival of an earlier run left behind, even if it runs.
    *
+   * @param migration that it arrived by
    * @param containerId empty when it is not known
    */
-  void removeLeftover(String containerId, Belongings belongings);
+  void removeLeftover(String migration, String containerId, Belongings belongings);
 
   /**
    * Keeps a container that an earlier run restored, if it runs: writes its files to the disk.

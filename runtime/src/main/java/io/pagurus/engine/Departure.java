@@ -4,8 +4,10 @@ import io.pagurus.dind.files.FileTree;
 import io.pagurus.protocol.Message;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -71,8 +73,12 @@ public interface Departure {
    */
   long freeze();
 
-  /** Takes {@link #freeze} back; works whether or not a dump was made, and may be repeated. */
-  void thaw();
+  /**
+   * Takes {@link #freeze} back; works whether or not a dump was made, and may be repeated.
+   *
+   * @return since when it runs; empty when it does not, because its processes have ended
+   */
+  Optional<Instant> thaw();
 
   /**
    * Lets CRIU write everything but private memory. The tree stays frozen and whole.

@@ -35,7 +35,7 @@ final class ArrivalRecovery {
    */
   End recover(String id, List<Entry> entries) {
     return switch (entries.getLast()) {
-      case Entry.Aborted(String container, String reason) -> remove(container, reason, entries);
+      case Entry.Aborted(String container, String reason) -> remove(id, container, reason, entries);
       case Entry.Settled _ -> kept();
       case Entry.Restoring _, Entry.Restored _ ->
           whole(entries) ? adopt(id, entries) : giveUp(id, entries, unfinished(entries));
@@ -89,15 +89,15 @@ final class ArrivalRecovery {
     }
     // Before anything is removed: from here on nobody may be told anything else.
     journal.append(id, new Entry.Aborted(container, reason));
-    return remove(container, reason, entries);
+    return remove(id, container, reason, entries);
   }
 
-  private End remove(String container, String reason, List<Entry> entries) {
+  private End remove(String id, String container, String reason, List<Entry> entries) {
     Belongings belongings =
         last(entries, Entry.Creating.class)
             .map(Entry.Creating::belongings)
             .orElse(new Belongings("", List.of(), List.of()));
-    engine.removeLeftover(container, belongings);
+    engine.removeLeftover(id, container, belongings);
     return new End(Outcome.ABORTED, "%s The service is not here.".formatted(reason));
   }
 

@@ -30,6 +30,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -62,6 +63,7 @@ final class DestinationEndpoint implements PeerEndpoint {
   private final Journal journal;
   private final Path staging;
   private final Events events;
+  private final Runnable requireReady;
   private final Consumer<DestinationMigration> arrivals;
   private final Runnable rest;
   private final Lockout lockout = new Lockout(InstantSource.system());
@@ -79,9 +81,20 @@ final class DestinationEndpoint implements PeerEndpoint {
       Journal journal,
       Path staging,
       Events events,
+      Runnable requireReady,
       Consumer<DestinationMigration> arrivals,
       Runnable rest) {
-    this(name, engine, tickets, journal, staging, events, arrivals, rest, WAITING_LIMIT);
+    this(
+        name,
+        engine,
+        tickets,
+        journal,
+        staging,
+        events,
+        requireReady,
+        arrivals,
+        rest,
+        WAITING_LIMIT);
   }
 
   DestinationEndpoint(
@@ -91,6 +104,7 @@ final class DestinationEndpoint implements PeerEndpoint {
       Journal journal,
       Path staging,
       Events events,
+      Runnable requireReady,
       Consumer<DestinationMigration> arrivals,
       Runnable rest,
       Duration waitingLimit) {
@@ -103,6 +117,7 @@ final class DestinationEndpoint implements PeerEndpoint {
     this.past = new Past(journal);
     this.staging = staging;
     this.events = events;
+    this.requireReady = requireReady;
     this.arrivals = arrivals;
     this.rest = rest;
   }
@@ -177,6 +192,7 @@ final class DestinationEndpoint implements PeerEndpoint {
       Caller caller,
       Runnable use)
       throws IOException {
+    requireReady.run();
     String token = tickets.tokens().of(hello.migration());
     Progress progress =
         new Progress(
@@ -195,7 +211,12 @@ final class DestinationEndpoint implements PeerEndpoint {
             arrivals,
             progress,
             connection);
-    register(migration);
+    try {
+      register(migration);
+    } catch (MigrationException e) {
+      Staging.deleteIfEmpty(staging.resolve(hello.migration()));
+      throw e;
+    }
     try {
       log.info("{} at {} wants to bring {}", proof.source(), caller, proof.service());
       connection.send(
@@ -246,6 +267,8 @@ final class DestinationEndpoint implements PeerEndpoint {
     try {
       serveReturned(connection, hello);
     } finally {
+      Optional.ofNullable(open.get(hello.migration()))
+          .ifPresent(live -> live.leftAgain(connection));
       waiting.end(hello.migration(), connection);
       returns.leave(hello.migration());
     }

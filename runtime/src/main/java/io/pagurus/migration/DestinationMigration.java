@@ -40,6 +40,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private static final Logger log = LoggerFactory.getLogger(DestinationMigration.class);
 
   private static final Duration CLEAN_UP_PAUSE = Duration.ofMillis(500);
+  private static final Duration JOURNAL_PAUSE = Duration.ofSeconds(1);
 
   /** As long as it takes: until then the source asks, and keeps its copy frozen. */
   private static final Duration STOP_LIMIT = Duration.ofDays(1);
@@ -90,6 +91,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private final Intake intake;
   private final Probes probes = new Probes();
   private State state = new State.Connected();
+
+  /** The service was restored, and its clients may have heard from it. */
+  private volatile boolean ranHere;
 
   /** From here on its status is seen, and must end. */
   private boolean listed;
@@ -223,6 +227,13 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     pauseAlone();
   }
 
+  /** The link over which the source had returned is lost again. */
+  synchronized void leftAgain(FrameConnection connection) {
+    if (connection == control) {
+      pauseAlone();
+    }
+  }
+
   /** Post-copy without a source: what the service needs now it waits for. */
   private synchronized void pauseAlone() {
     if (state instanceof State.Restoring && intake.follow()) {
@@ -343,19 +354,43 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
         "restore",
         () -> {
           arrival.restore();
+          // From here on what the service does is nowhere else: no journal is worth its end.
+          ranHere = true;
           say(new Message.Resumed());
           Map<String, Long> statistics = arrival.adopted();
-          journal.append(id, new Entry.Restored(arrival.id()));
+          noteIfPossible(new Entry.Restored(arrival.id()));
           progress.enter(Phase.ACKNOWLEDGE, "The service runs here; its last pages are arriving.");
           say(new Message.Restored(statistics, arrival.placement()));
           arrival.persist();
           arrival.settle();
           // Durable before it is said: the source removes its copy for it.
-          journal.append(id, new Entry.Settled(arrival.id()));
+          noteInTheEnd(new Entry.Settled(arrival.id()));
           become(new State.Restored());
           say(new Message.Settled());
           end(Outcome.COMPLETED, "%s runs here.".formatted(progress.status().service()));
         });
+  }
+
+  /** A start after a crash comes to the same from the entry before. */
+  private void noteIfPossible(Entry entry) {
+    try {
+      journal.append(id, entry);
+    } catch (UncheckedIOException e) {
+      log.warn("The journal does not know that migration {} is restored", id, e);
+    }
+  }
+
+  /** The source waits meanwhile, and hears that this side lives. */
+  private void noteInTheEnd(Entry entry) {
+    try {
+      journal.append(id, entry);
+    } catch (UncheckedIOException e) {
+      log.error("Migration {} waits for its journal", id, e);
+      progress.say(
+          "The service runs here; the source keeps its copy until the journal here can be written (%s)."
+              .formatted(e.getMessage()));
+      Retry.untilDone(JOURNAL_PAUSE, "settle migration " + id, () -> journal.append(id, entry));
+    }
   }
 
   /** After the commit the work goes on whether or not the source still listens. */
@@ -415,8 +450,12 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     arrival()
         .ifPresent(
             left -> Retry.within(STOP_LIMIT, CLEAN_UP_PAUSE, "stop migration " + id, left::stop));
-    discard(failure);
-    say(new Message.Aborted(failure.code(), failure.getMessage()));
+    MigrationException told =
+        ranHere
+            ? failure.with("It had run there since the freeze: what it did there is lost.")
+            : failure;
+    discard(told);
+    say(new Message.Aborted(told.code(), told.getMessage()));
   }
 
   private synchronized boolean hasSettled() {

@@ -19,7 +19,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -74,11 +73,21 @@ final class Doubt {
   private void ask(WayBack way) {
     Inquiry inquiry = new Inquiry(here.dialer(), id, way);
     try {
-      while (!settled(decision(inquiry.ask(ChronoUnit.FOREVER.getDuration()).orElseThrow(), way))) {
+      while (!settledBy(inquiry, way)) {
         Thread.sleep(PAUSE);
       }
     } catch (InterruptedException e) {
       // An operator has decided.
+    }
+  }
+
+  private boolean settledBy(Inquiry inquiry, WayBack way) throws InterruptedException {
+    try {
+      return settled(decision(inquiry.ask(Inquiry.FOR_EVER).orElseThrow(), way));
+    } catch (RuntimeException e) {
+      // The pages that it lacks cannot be read now, or are no more: it may give up, and say so.
+      log.warn("Migration {} cannot be settled yet: {}", id, e.getMessage());
+      return false;
     }
   }
 

@@ -1,5 +1,6 @@
 package io.pagurus.migration;
 
+import static io.pagurus.protocol.Message.Standing.State.RESTORING;
 import static io.pagurus.protocol.Message.Standing.State.RESUMED;
 
 import io.pagurus.journal.WayBack;
@@ -7,6 +8,7 @@ import io.pagurus.model.MigrationException;
 import io.pagurus.protocol.Message;
 import io.pagurus.trust.PeerDialer;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +21,8 @@ final class Inquiry {
   private static final Logger log = LoggerFactory.getLogger(Inquiry.class);
 
   private static final Duration ANSWER = Duration.ofSeconds(5);
+
+  static final Duration FOR_EVER = ChronoUnit.FOREVER.getDuration();
 
   /** Somebody waits for a service that runs nowhere, and most links are back at once. */
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
@@ -37,29 +41,40 @@ final class Inquiry {
     this.way = way;
   }
 
+  /** The same for as long as it takes there. */
+  Optional<Message.Standing> ask(Duration patience) throws InterruptedException {
+    return ask(patience, FOR_EVER);
+  }
+
   /**
    * Asks until the migration is decided there, or waits for pages that only the source has.
    *
-   * @param patience with a destination that does not answer
+   * @param patience with a destination that does not answer, or cannot tell
+   * @param most altogether, with one that says that it is at it
    * @return decided or RESUMED; empty when patience ran out
    */
-  Optional<Message.Standing> ask(Duration patience) throws InterruptedException {
-    long heardAt = System.nanoTime();
+  Optional<Message.Standing> ask(Duration patience, Duration most) throws InterruptedException {
+    long begunAt = System.nanoTime();
+    long heardAt = begunAt;
     BackOff backOff = new BackOff(FIRST_PAUSE, LONGEST_PAUSE);
     while (true) {
       Optional<Message.Standing> answer = askOnce();
       if (answer.filter(said -> said.decided() || said.state() == RESUMED).isPresent()) {
         return answer;
       }
-      if (answer.isPresent()) {
+      if (answer.filter(said -> said.state() == RESTORING).isPresent()) {
         heardAt = System.nanoTime();
         backOff.reset();
       }
-      if (Duration.ofNanos(System.nanoTime() - heardAt).compareTo(patience) >= 0) {
+      if (since(heardAt).compareTo(patience) >= 0 || since(begunAt).compareTo(most) >= 0) {
         return Optional.empty();
       }
       backOff.pause();
     }
+  }
+
+  private static Duration since(long nanos) {
+    return Duration.ofNanos(System.nanoTime() - nanos);
   }
 
   private Optional<Message.Standing> askOnce() {

@@ -53,6 +53,9 @@ public final class MigrationService implements Migrations {
   private static final Logger log = LoggerFactory.getLogger(MigrationService.class);
   private static final SecureRandom RANDOM = new SecureRandom();
 
+  private static final String SUPERSEDED =
+      "The runtime could not note how this ended; a later migration of the same service decides.";
+
   /** How the id of each migration begins. */
   private static final String MIGRATION = "m-";
 
@@ -78,7 +81,12 @@ public final class MigrationService implements Migrations {
   private final Map<String, Progress> running = new ConcurrentHashMap<>();
   private final Map<String, SourceMigration> departures = new ConcurrentHashMap<>();
   private final Set<String> unrecovered = new TreeSet<>();
+  private boolean known;
   private boolean swept;
+
+  /** Whatever an earlier run left belongs to somebody, so that others may begin. */
+  private volatile boolean claimed;
+
   private final Map<String, Doubt> doubts = new ConcurrentHashMap<>();
   private final Owners owners = new Owners();
 
@@ -112,7 +120,15 @@ public final class MigrationService implements Migrations {
             new Experience());
     this.endpoint =
         new DestinationEndpoint(
-            name, engine, tickets, journal, staging, events, this::arriving, this::rest);
+            name,
+            engine,
+            tickets,
+            journal,
+            staging,
+            events,
+            this::requireRecovered,
+            this::arriving,
+            this::rest);
   }
 
   /** Who has which container to itself. */
@@ -140,16 +156,20 @@ public final class MigrationService implements Migrations {
    */
   public List<String> recover() {
     Map<String, List<Entry>> all = journal.read();
+    if (!known) {
+      // Once: what begins from now on is no leftover.
+      unrecovered.addAll(all.keySet());
+      known = true;
+    }
     if (!swept) {
       engine.sweep();
       deleteStaging();
-      unrecovered.addAll(all.keySet());
       swept = true;
       // Probes CRIU once, so that the first migration does not wait for it.
       engine.features();
     }
     List<String> problems = new ArrayList<>();
-    for (String id : List.copyOf(unrecovered)) {
+    for (String id : inOrder(unrecovered, all)) {
       try {
         recoverOne(id, all.getOrDefault(id, List.of()));
         unrecovered.remove(id);
@@ -158,6 +178,7 @@ public final class MigrationService implements Migrations {
         problems.add(notRecovered(id, all.getOrDefault(id, List.of()), e));
       }
     }
+    claimed = true;
     return problems;
   }
 
@@ -179,6 +200,13 @@ public final class MigrationService implements Migrations {
     }
     switch (entries.getLast()) {
       case Entry.Ended(MigrationStatus status) -> ended.put(id, status);
+      case Entry.Frozen(String container) when belongsToAnother(id, container) ->
+          close(id, entries, Outcome.FAILED, SUPERSEDED);
+      case Entry.CommitSent(String container, Optional<WayBack> _)
+          when belongsToAnother(id, container) ->
+          close(id, entries, Outcome.FAILED, SUPERSEDED);
+      case Entry.Resolved(String container, Keep _) when belongsToAnother(id, container) ->
+          close(id, entries, Outcome.FAILED, SUPERSEDED);
       case Entry.Frozen(String container) -> {
         Optional<Instant> since = engine.thawLeftover(container);
         giveBackTheirPart(id, entries);
@@ -209,6 +237,29 @@ public final class MigrationService implements Migrations {
         close(id, entries, end.outcome(), end.message());
       }
     }
+  }
+
+  /** A later migration of the same container is in doubt: it alone says what becomes of it. */
+  private boolean belongsToAnother(String id, String container) {
+    return owners.owner(container).filter(owner -> !owner.equals(id)).isPresent();
+  }
+
+  /** What is in doubt first, and what began last: see {@link #belongsToAnother}. */
+  private static List<String> inOrder(Set<String> ids, Map<String, List<Entry>> all) {
+    Comparator<String> doubts =
+        Comparator.comparing(
+            id ->
+                all.getOrDefault(id, List.of()).stream()
+                    .reduce((_, last) -> last)
+                    .filter(
+                        last -> last instanceof Entry.CommitSent || last instanceof Entry.Resolved)
+                    .isPresent());
+    Comparator<String> age = Comparator.comparing(id -> begunAt(all.getOrDefault(id, List.of())));
+    return ids.stream().sorted(doubts.thenComparing(age).reversed()).toList();
+  }
+
+  private static Instant begunAt(List<Entry> entries) {
+    return entries.isEmpty() ? Instant.EPOCH : statusOf(entries, Optional.empty(), "").startedAt();
   }
 
   /**
@@ -324,8 +375,19 @@ public final class MigrationService implements Migrations {
     running.put(migration.id(), migration.progress());
   }
 
+  /**
+   * Nobody may meet a service that an earlier run has left in the midst of a migration, nor be
+   * taken for its leftover.
+   */
+  private void requireRecovered() {
+    if (!claimed) {
+      throw MigrationException.stillRecovering();
+    }
+  }
+
   @Override
   public String begin(MigrationRequest request) {
+    requireRecovered();
     Departure service = engine.depart(request.service(), request.skipBinds());
     if (owners.awaitBrief(service.id(), BRIEF_LIMIT)) {
       // Restored meanwhile, it has other processes.

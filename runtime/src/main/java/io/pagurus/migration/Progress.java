@@ -8,6 +8,7 @@ import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
 import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -18,11 +19,15 @@ import org.slf4j.LoggerFactory;
 final class Progress {
   private static final Logger log = LoggerFactory.getLogger(Progress.class);
   private static final long PUBLISH_EVERY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+  private static final Duration JOURNAL_AGAIN = Duration.ofSeconds(5);
 
   private final Events events;
   private volatile MigrationStatus status;
   private long bytesDone;
   private long publishedAt;
+
+  /** Nothing follows the end: who is late with a word must not bring it back to life. */
+  private boolean over;
 
   Progress(Events events, String id, MigrationStatus.Role role, String service, String peer) {
     this.events = events;
@@ -94,11 +99,21 @@ final class Progress {
     try {
       journal.append(last.id(), new Entry.Ended(last));
     } catch (UncheckedIOException e) {
-      // The next start comes to the same end, from the entry before.
-      log.error("The journal does not know that migration {} has ended", last.id(), e);
+      log.error("The journal does not know yet that migration {} has ended", last.id(), e);
+      // A start would come to the same end from the entry before, but not once others have
+      // followed.
+      Thread.ofVirtual().name("end-" + last.id()).start(() -> append(journal, last));
     }
     replace(last);
+    over = true;
     return last;
+  }
+
+  private static void append(Journal journal, MigrationStatus last) {
+    Retry.untilDone(
+        JOURNAL_AGAIN,
+        "note the end of migration " + last.id(),
+        () -> journal.append(last.id(), new Entry.Ended(last)));
   }
 
   private MigrationStatus ended(Outcome outcome, String message, Optional<MigrationReport> report) {
@@ -134,6 +149,9 @@ final class Progress {
   }
 
   private void replace(MigrationStatus next) {
+    if (over) {
+      return;
+    }
     status = next;
     publishedAt = System.nanoTime();
     events.publish(next);

@@ -37,6 +37,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -107,11 +108,17 @@ final class SourceMigration {
   /** Known from the commit on. */
   private Optional<WayBack> way = Optional.empty();
 
+  /** The destination may have heard of the commit. */
+  private boolean told;
+
   /** Waits for the link of a post-copy to come back. */
   private volatile Optional<Thread> waiting = Optional.empty();
 
   /** The destination itself said that it does not and will not run the service. */
   private boolean gaveBack;
+
+  /** After a thaw; empty when its processes have ended. */
+  private Optional<Instant> runsSince = Optional.empty();
 
   /** What the engine refuses for now: a thaw, or the removal of the old container. */
   private Optional<Late> late = Optional.empty();
@@ -161,7 +168,8 @@ final class SourceMigration {
       return report(Outcome.COMPLETED, Optional.empty());
     } catch (MigrationException e) {
       return settle(e);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
+      // Whatever it is, the service must not be left frozen without an owner.
       log.error("Migration {} met a bug", id, e);
       return settle(
           new MigrationException(FailureCode.INTERNAL, "Internal error: %s.".formatted(e), e));
@@ -380,13 +388,19 @@ final class SourceMigration {
       Future<List<Sent>> filesSent =
           threads.submit(
               () -> tally.timed("files", () -> sendFiles(second, images, dumping, always)));
-      tally.dumped(Reading.join(dumping).statistics());
-      long dumpedAt = System.nanoTime();
-      List<Sent> memoryParts = Reading.join(memorySent);
-      List<Sent> fileParts = Reading.join(filesSent);
-      tally.received(first, memoryParts);
-      tally.received(second, fileParts);
-      tally.part("last bytes", dumpedAt);
+      try {
+        tally.dumped(Reading.join(dumping).statistics());
+        long dumpedAt = System.nanoTime();
+        List<Sent> memoryParts = Reading.join(memorySent);
+        List<Sent> fileParts = Reading.join(filesSent);
+        tally.received(first, memoryParts);
+        tally.received(second, fileParts);
+        tally.part("last bytes", dumpedAt);
+      } catch (RuntimeException e) {
+        // The service stands still: it must not wait for what is sent in vain.
+        threads.shutdownNow();
+        throw e;
+      }
     }
     tally.took(Phase.SEND, since);
   }
@@ -432,6 +446,7 @@ final class SourceMigration {
     long since = System.nanoTime();
     here.journal().append(id, new Entry.CommitSent(service.id(), way));
     progress.enter(Phase.RESTORE, "The destination restores the service.");
+    told = true;
     peer.send(new Message.Commit());
     tally.part("commit", since);
   }
@@ -527,7 +542,7 @@ final class SourceMigration {
               (service.running() ? "%s runs on at %s." : "%s stays at %s.")
                   .formatted(service.name(), here.name())));
     }
-    return standing.committed() && !gaveBack ? inquire(failure) : thaw(cause);
+    return told && !gaveBack ? inquire(failure) : thaw(cause);
   }
 
   /** Only the destination's word tells which copy may run. */
@@ -556,7 +571,7 @@ final class SourceMigration {
 
   private Optional<Message.Standing> ask(WayBack known) {
     try {
-      return new Inquiry(here.dialer(), id, known).ask(PATIENCE);
+      return new Inquiry(here.dialer(), id, known).ask(PATIENCE, RESTORE_LIMIT);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return Optional.empty();
@@ -565,10 +580,10 @@ final class SourceMigration {
 
   private MigrationReport thaw(MigrationException cause) {
     try {
-      patiently(service::thaw);
+      patiently(this::thawNow);
     } catch (RuntimeException e) {
       log.error("Cannot thaw {}", service.id(), e);
-      late = Optional.of(new Late("thaw", service::thaw, () -> thawed(cause)));
+      late = Optional.of(new Late("thaw", this::thawNow, () -> thawed(cause)));
       return end(
           Outcome.FAILED,
           cause.with(
@@ -581,7 +596,14 @@ final class SourceMigration {
   private MigrationReport thawed(MigrationException cause) {
     tally.resumed();
     return end(
-        outcome(cause), cause.with("%s runs again at %s.".formatted(service.name(), here.name())));
+        outcome(cause),
+        cause.with(
+            MigrationService.whereabouts(runsSince, progress.status().startedAt())
+                .formatted(service.name(), here.name())));
+  }
+
+  private void thawNow() {
+    runsSince = service.thaw();
   }
 
   /** Whoever waits for the report waits no longer than this. */

@@ -18,6 +18,13 @@ public final class MigrationException extends RuntimeException {
     this.code = requireNonNull(code, "code is null");
   }
 
+  /** For what a runtime can't begin before it knows what its last run has left. */
+  public static MigrationException stillRecovering() {
+    return new MigrationException(
+        FailureCode.BUSY,
+        "This runtime still recovers what its last run has left. Try again in a moment; /readyz tells when.");
+  }
+
   public FailureCode code() {
     return code;
   }

@@ -6,6 +6,7 @@ import io.pagurus.dind.files.Names;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
@@ -31,13 +32,18 @@ public final class ProcessMemory implements PagedMemory, AutoCloseable {
   private final int pid;
   private final int imagePid;
   private final Path proc;
-  private final FileChannel memory;
+  private volatile FileChannel memory;
+  private volatile boolean closed;
 
   private ProcessMemory(int pid, int imagePid) throws IOException {
     this.pid = pid;
     this.imagePid = imagePid;
     this.proc = Path.of("/proc", Integer.toString(pid));
-    this.memory = FileChannel.open(proc.resolve("mem"), StandardOpenOption.READ);
+    this.memory = openMemory();
+  }
+
+  private FileChannel openMemory() throws IOException {
+    return FileChannel.open(proc.resolve("mem"), StandardOpenOption.READ);
   }
 
   /**
@@ -201,7 +207,7 @@ public final class ProcessMemory implements PagedMemory, AutoCloseable {
     int total = 0;
     try {
       while (into.hasRemaining()) {
-        int read = memory.read(into, address + total);
+        int read = readOnce(into, address + total);
         if (read <= 0) {
           break;
         }
@@ -212,6 +218,30 @@ public final class ProcessMemory implements PagedMemory, AutoCloseable {
       return total;
     }
     return total;
+  }
+
+  /**
+   * An interrupt of one reader closes the channel for all of them, and a post-copy that goes on
+   * over a new link reads with new threads.
+   */
+  private int readOnce(ByteBuffer into, long address) throws IOException {
+    while (true) {
+      FileChannel open = memory;
+      try {
+        return open.read(into, address);
+      } catch (ClosedChannelException e) {
+        if (closed || Thread.currentThread().isInterrupted()) {
+          throw e;
+        }
+        reopen(open);
+      }
+    }
+  }
+
+  private synchronized void reopen(FileChannel lost) throws IOException {
+    if (memory.equals(lost)) {
+      memory = openMemory();
+    }
   }
 
   /**
@@ -244,6 +274,7 @@ public final class ProcessMemory implements PagedMemory, AutoCloseable {
 
   @Override
   public void close() {
+    closed = true;
     try {
       memory.close();
     } catch (IOException e) {

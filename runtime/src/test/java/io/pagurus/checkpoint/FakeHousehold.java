@@ -16,7 +16,7 @@ final class FakeHousehold implements Household, InstantSource {
   static final String ID = "c0ffee";
   final Map<String, String> labels = new TreeMap<>();
   final List<String> calls = new ArrayList<>();
-  boolean there = true;
+  volatile boolean there = true;
   boolean onPurpose;
   String restartPolicy = "";
   String state = "running";

@@ -348,7 +348,7 @@ public final class FakeEngine implements ContainerEngine {
   }
 
   @Override
-  public void removeLeftover(String containerId, Belongings belongings) {
+  public void removeLeftover(String migration, String containerId, Belongings belongings) {
     reached(Step.ABANDON);
     recovered.add("remove " + containerId + belongings.volumes());
     become(containerId, Life.WAITING, Life.GONE);
@@ -488,11 +488,12 @@ public final class FakeEngine implements ContainerEngine {
     }
 
     @Override
-    public void thaw() {
+    public Optional<Instant> thaw() {
       reached(Step.THAW);
       require(copy.life == Life.FROZEN || copy.life == Life.RUNNING, "Thaw of " + copy);
       require(!Thread.currentThread().isInterrupted(), "An interrupt cuts the thaw short");
       copy.life = Life.RUNNING;
+      return Optional.of(Instant.EPOCH);
     }
 
     @Override

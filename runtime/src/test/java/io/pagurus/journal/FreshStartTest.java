@@ -3,6 +3,7 @@ package io.pagurus.journal;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.pagurus.dind.files.Fifo;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -72,6 +73,7 @@ final class FreshStartTest {
             CONTAINER);
     builder.environment().put("PAGURUS_STATE_DIR", directory.toString());
     builder.environment().put("PAGURUS_RUNC", directory.resolve("runc").toString());
+    builder.environment().put("PAGURUS_RESTORE_DIR", directory.resolve("restore").toString());
     Process process = builder.redirectErrorStream(true).start();
     String words = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     return new Said(process.waitFor(), words);
@@ -100,6 +102,16 @@ final class FreshStartTest {
       assertEquals(0, said.exitCode(), said.words());
       assertTrue(said.words().startsWith("runc --root /nowhere create"), said.words());
     }
+  }
+
+  @Test
+  void whatIsInDoubtDoesNotComeBackFromACheckpointEither() throws Exception {
+    Path held = Files.createDirectories(directory.resolve("restore").resolve(CONTAINER));
+    Fifo.make(held.resolve("go"));
+    Files.writeString(journal.resolve("m-1.journal"), line(Entry.CommitSent.class));
+    Said said = create();
+    assertEquals(1, said.exitCode(), said.words());
+    assertTrue(said.words().contains("being moved (migration m-1)"), said.words());
   }
 
   @Test

@@ -308,6 +308,41 @@ final class DestinationMigrationTest {
   }
 
   @Test
+  void aServiceThatRunsHereWaitsForTheJournalAndIsNotGivenUpForIt() throws Exception {
+    reach(StateName.STAGED);
+    Path file = directory.resolve("journal").resolve(ID + ".journal");
+    Path aside = directory.resolve("aside");
+    engine.at(
+        Step.PERSIST,
+        () -> {
+          Files.move(file, aside);
+          Files.createDirectory(file);
+        });
+    source.send(new Message.Commit());
+    source.expect(Message.Resumed.class);
+    source.expect(Message.Restored.class);
+    await().until(() -> migration.progress().status().message().contains("until the journal here"));
+    assertEquals(1, engine.count(Life.RUNNING));
+    Files.delete(file);
+    Files.move(aside, file);
+    source.expect(Message.Settled.class);
+    await().until(() -> journal.read().get(ID).getLast() instanceof Entry.Ended);
+    assertEquals(1, engine.count(Life.RUNNING));
+  }
+
+  @Test
+  void whatWasDoneHereBeforeItFailedIsSaidToBeLost() throws Exception {
+    reach(StateName.STAGED);
+    engine.failAt(Step.PERSIST, FailureCode.RESTORE_FAILED);
+    source.send(new Message.Commit());
+    source.expect(Message.Resumed.class);
+    source.expect(Message.Restored.class);
+    var aborted = assertInstanceOf(Message.Aborted.class, source.receive());
+    assertTrue(aborted.reason().endsWith("what it did there is lost."), aborted.reason());
+    awaitNothingHere();
+  }
+
+  @Test
   void aBugAfterTheServiceHasSettledTakesNothingBack() throws Exception {
     reach(StateName.STAGED);
     engine.at(Step.SETTLE, () -> bug = true);

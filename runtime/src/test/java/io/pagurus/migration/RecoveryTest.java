@@ -4,6 +4,7 @@ import static io.pagurus.model.MigrationStatus.Role.DESTINATION;
 import static io.pagurus.model.MigrationStatus.Role.SOURCE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.engine.FakeEngine;
@@ -12,6 +13,7 @@ import io.pagurus.journal.Journal;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.Keep;
+import io.pagurus.model.MigrationException;
 import io.pagurus.model.MigrationStatus;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
@@ -30,6 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A runtime that starts again finds what a crash cut short. */
 final class RecoveryTest {
@@ -74,6 +77,39 @@ final class RecoveryTest {
     journal.append(id, new Entry.Begun(status(role, Optional.empty())));
     for (Entry entry : entries) {
       journal.append(id, entry);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void whatCouldNotBeNotedDoesNotThawAServiceThatAnotherMigrationHasInDoubt(int number)
+      throws IOException {
+    String stale = "m-00000000000" + number;
+    String doubtful = "m-000000000002";
+    journal(stale, SOURCE, new Entry.Frozen("c1"));
+    journal(doubtful, SOURCE, new Entry.Frozen("c1"), new Entry.CommitSent("c1", Optional.empty()));
+    try (TestNode node = restarted()) {
+      assertEquals(List.of(), node.migrations.recover());
+      assertEquals(List.of("sweep"), node.engine.recovered);
+      assertEquals(
+          Optional.of(Outcome.IN_DOUBT), node.migrations.find(doubtful).orElseThrow().outcome());
+      MigrationStatus over = node.migrations.find(stale).orElseThrow();
+      assertEquals(Optional.of(Outcome.FAILED), over.outcome());
+      assertTrue(over.message().contains("a later migration"), over.message());
+    }
+  }
+
+  @Test
+  void nothingBeginsBeforeItIsKnownWhatTheLastRunLeft() throws IOException {
+    journal("m-000000000001", SOURCE, new Entry.Frozen("c1"));
+    try (TestNode node = restarted()) {
+      var web = node.engine.run("web");
+      MigrationException refused =
+          assertThrows(
+              MigrationException.class,
+              () -> node.migrations.begin(TestNode.request("web", node.ticket().text())));
+      assertEquals(FailureCode.BUSY, refused.code());
+      assertEquals(FakeEngine.Life.RUNNING, web.life());
     }
   }
 

@@ -64,6 +64,10 @@ final class TestNode implements AutoCloseable {
     tickets = new TicketOffice(state, identity, clock);
     migrations =
         new MigrationService(name, identity, engine, tickets, journal, events, staging, 1 << 20);
+    if (journal.read().isEmpty()) {
+      migrations.recover();
+      engine.recovered.clear();
+    }
     listener =
         new NetworkListener(0, identity, migrations.endpoint(), state.resolve("no-http.sock"));
     listener.start();

@@ -201,6 +201,18 @@ final class MemoryTransferTest {
   }
 
   @Test
+  void anInterruptOfOneReaderDoesNotTakeTheMemoryFromTheNext() throws Exception {
+    try (ProcessMemory memory = memory()) {
+      ByteBuffer page = ByteBuffer.allocate(PAGE);
+      Thread.currentThread().interrupt();
+      assertEquals(0, memory.read(block + PAGE, page));
+      assertTrue(Thread.interrupted());
+      assertEquals(PAGE, memory.read(block + PAGE, page));
+      assertArrayEquals(Tenant.content(1), page.array());
+    }
+  }
+
+  @Test
   void whatHasBeenSentIsNotMissing() throws IOException {
     Map<Integer, List<PageRun>> wanted = Map.of(IMAGE_PID, List.of(new PageRun(block, 2)));
     try (ProcessMemory memory = memory()) {

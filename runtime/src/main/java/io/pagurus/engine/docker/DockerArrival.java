@@ -50,6 +50,9 @@ final class DockerArrival implements Arrival {
   /** A service that has little on tmpfs may have more by the time of the freeze, bytes. */
   private static final long TMPFS_SLACK_BYTES = 64L << 20;
 
+  /** Label of a container: the migration that brought it. */
+  static final String MIGRATION = "pagurus.migration";
+
   private final EngineApi api;
   private final ImageStore images;
   private final AddressReservation addresses;
@@ -66,6 +69,7 @@ final class DockerArrival implements Arrival {
   private ServiceFiles files;
   private ContainerLog oldLog;
   private HeldRestore start;
+  private final Path staging;
   private final Path checkpoint;
   private RestoreMemory memory = RestoreMemory.NONE;
   private SparedMemory shared;
@@ -85,6 +89,7 @@ final class DockerArrival implements Arrival {
     this.declared = declared;
     this.plan = plan;
     this.spec = new ContainerSpec(plan.inspect());
+    this.staging = staging;
     this.checkpoint = staging.resolve(CHECKPOINT);
     this.work = staging.resolve("restore");
     this.tmpfs =
@@ -140,7 +145,9 @@ final class DockerArrival implements Arrival {
         createdVolumes.add(wanted.name());
       }
       String image = images.refer(spec.container().imageReference(), plan.imageId());
-      id = api.create(plan.service(), spec.createBody(image));
+      ObjectNode body = spec.createBody(image);
+      body.withObject("Labels").put(MIGRATION, staging.getFileName().toString());
+      id = api.create(plan.service(), body);
       whenCreated.accept(id);
       // Not later: the engine answers no inspect of a container that is starting.
       InnerContainer created = InnerContainer.of(api.inspect(id));
@@ -240,6 +247,9 @@ final class DockerArrival implements Arrival {
   @Override
   public void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException {
     new CheckpointDirectory(images).startInRootCgroups();
+    if (memory != RestoreMemory.NONE) {
+      throw new MigrationException(PROTOCOL, "A checkpoint has come already.");
+    }
     shared = SparedMemory.read(images, work, segments);
     memory = RestoreMemory.start(images, work, pages, costs, lazyObstacle.get());
     if (memory.comes()) {

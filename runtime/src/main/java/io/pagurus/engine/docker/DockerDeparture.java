@@ -29,6 +29,7 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -294,15 +295,16 @@ final class DockerDeparture implements Departure {
   }
 
   @Override
-  public void thaw() {
+  public Optional<Instant> thaw() {
     if (dump != null) {
       dump.close();
     }
     try {
-      DockerEngine.thaw(api, container.id());
+      Optional<Instant> since = DockerEngine.thaw(api, container.id());
       if (traffic != null) {
         traffic.mend();
       }
+      return since;
     } catch (IOException e) {
       throw new MigrationException(
           DUMP_FAILED,

@@ -458,9 +458,17 @@ public final class DockerEngine implements ContainerEngine {
     reachable(() -> leftovers.retire(containerId));
   }
 
-  /** Unpauses a container if it is paused. */
-  static void thaw(EngineApi api, String containerId) {
-    JsonNode state = api.inspect(containerId).path("State");
+  /**
+   * Unpauses a container if it is paused.
+   *
+   * @return since when it runs; empty when it does not, or is gone
+   */
+  static Optional<Instant> thaw(EngineApi api, String containerId) {
+    Optional<ObjectNode> found = api.find(containerId);
+    if (found.isEmpty()) {
+      return Optional.empty();
+    }
+    JsonNode state = found.get().path("State");
     if (state.path("Paused").asBoolean()) {
       try {
         api.unpause(containerId);
@@ -472,6 +480,9 @@ public final class DockerEngine implements ContainerEngine {
         api.unpause(containerId);
       }
     }
+    return state.path("Running").asBoolean()
+        ? Optional.of(Instant.parse(state.path("StartedAt").asText()))
+        : Optional.empty();
   }
 
   private static void freezeAgain(String containerId, EngineException refused) {
@@ -491,8 +502,8 @@ public final class DockerEngine implements ContainerEngine {
   }
 
   @Override
-  public void removeLeftover(String containerId, Belongings belongings) {
-    reachable(() -> leftovers.remove(containerId, belongings));
+  public void removeLeftover(String migration, String containerId, Belongings belongings) {
+    reachable(() -> leftovers.remove(migration, containerId, belongings));
   }
 
   @Override

@@ -46,7 +46,7 @@ final class Leftovers {
     if (found.isEmpty()) {
       return Optional.empty();
     }
-    DockerEngine.thaw(api, containerId);
+    Optional<Instant> ignored = DockerEngine.thaw(api, containerId);
     InnerContainer container = InnerContainer.of(found.get());
     if (!container.isRunning() && !container.restartPolicy().path("Name").asText().equals("no")) {
       startAfresh(containerId);
@@ -93,9 +93,11 @@ final class Leftovers {
                     .retire());
   }
 
-  void remove(String containerId, Belongings belongings) {
+  void remove(String migration, String containerId, Belongings belongings) {
     Optional<ObjectNode> left =
-        containerId.isEmpty() ? halfCreated(belongings.service()) : api.find(containerId);
+        containerId.isEmpty()
+            ? halfCreated(migration, belongings.service())
+            : api.find(containerId);
     left.map(InnerContainer::of).ifPresent(found -> api.remove(found.id(), true, true));
     if (!containerId.isEmpty()) {
       RuncLeftovers.remove(containerId);
@@ -106,15 +108,21 @@ final class Leftovers {
   }
 
   /**
-   * Created in the moment of the crash, so that nobody wrote its id down. The name was free before;
-   * an engine that was restarted too may have started it.
+   * Created in the moment of the crash, so that nobody wrote its id down: its label tells it from
+   * another one that has come under the same name since.
    */
-  private Optional<ObjectNode> halfCreated(String service) {
-    Instant now = ProcessHandle.current().info().startInstant().orElse(Instant.MIN);
+  private Optional<ObjectNode> halfCreated(String migration, String service) {
     return service.isEmpty()
         ? Optional.empty()
         : api.find(service)
-            .filter(found -> Instant.parse(found.path("Created").asText()).isBefore(now));
+            .filter(
+                found ->
+                    found
+                        .path("Config")
+                        .path("Labels")
+                        .path(DockerArrival.MIGRATION)
+                        .asText()
+                        .equals(migration));
   }
 
   private void removeVolume(String volume) {

@@ -106,27 +106,35 @@ final class RestoreMemory implements AutoCloseable {
       return eager;
     }
     PageServer server = PageServer.start(new Served(pages));
-    Process daemon =
-        new ProcessBuilder(
-                "criu",
-                "lazy-pages",
-                "--page-server",
-                "--address",
-                "127.0.0.1",
-                "--port",
-                Integer.toString(server.port()),
-                "--images-dir",
-                images.toString(),
-                "--work-dir",
-                work.toString(),
-                "-o",
-                "lazy-pages.log",
-                "-v1")
-            .directory(work.toFile())
-            .redirectErrorStream(true)
-            .redirectOutput(work.resolve("lazy-pages.out").toFile())
-            .start();
-    return new RestoreMemory(images, work, wanted, pages, server, daemon, costs, placement);
+    try {
+      Process daemon = daemon(server, images, work);
+      return new RestoreMemory(images, work, wanted, pages, server, daemon, costs, placement);
+    } catch (IOException e) {
+      server.close();
+      throw e;
+    }
+  }
+
+  private static Process daemon(PageServer server, Path images, Path work) throws IOException {
+    return new ProcessBuilder(
+            "criu",
+            "lazy-pages",
+            "--page-server",
+            "--address",
+            "127.0.0.1",
+            "--port",
+            Integer.toString(server.port()),
+            "--images-dir",
+            images.toString(),
+            "--work-dir",
+            work.toString(),
+            "-o",
+            "lazy-pages.log",
+            "-v1")
+        .directory(work.toFile())
+        .redirectErrorStream(true)
+        .redirectOutput(work.resolve("lazy-pages.out").toFile())
+        .start();
   }
 
   /** Eagerly they would have to lie in CRIU's own files, which only the tmpfs may hold. */

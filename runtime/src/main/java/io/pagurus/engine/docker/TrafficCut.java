@@ -55,9 +55,12 @@ final class TrafficCut {
     }
   }
 
+  /** What has gone with its container needs no mending. */
   void mend() throws IOException {
     for (Path file : flags) {
-      write(file, read(file) | IFF_UP);
+      if (Files.exists(file)) {
+        write(file, read(file) | IFF_UP);
+      }
     }
   }
 
