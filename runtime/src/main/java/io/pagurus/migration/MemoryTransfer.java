@@ -74,7 +74,16 @@ final class MemoryTransfer implements AutoCloseable {
     this.progress = progress;
     this.tally = tally;
     this.rounds = Rounds.of(request);
-    this.mayFollow = request.strategy() == Strategy.POST_COPY || request.allowPostCopy();
+    this.mayFollow = mayFollow(request.strategy());
+  }
+
+  /** A service that is stopped and copied is whole before it runs, whatever is allowed. */
+  private boolean mayFollow(Strategy strategy) {
+    return switch (strategy) {
+      case POST_COPY -> true;
+      case PRE_COPY, AUTO -> request.allowPostCopy();
+      case STOP_AND_COPY -> false;
+    };
   }
 
   /**
@@ -91,7 +100,7 @@ final class MemoryTransfer implements AutoCloseable {
           case PRE_COPY -> true;
           case AUTO -> throw new IllegalArgumentException("The strategy is not settled");
         };
-    mayFollow = strategy == Strategy.POST_COPY || request.allowPostCopy();
+    mayFollow = mayFollow(strategy);
     if (inRounds) {
       memory.close();
       memory = MemorySender.inRounds(digests);
