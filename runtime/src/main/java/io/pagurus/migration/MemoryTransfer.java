@@ -140,18 +140,18 @@ final class MemoryTransfer implements AutoCloseable {
     progress.enter(
         Phase.PRE_COPY,
         "Sending memory while the service runs, round %d.".formatted(rounds.all().size() + 1));
-    Pace pace = pace();
+    RoundPace pace = pace();
     long begun = System.nanoTime();
     Sent round = sender.send(Kind.MEMORY, "", artifact -> sendLive(artifact, pace));
     tally.received(sender, List.of(round));
-    rounds.add(round.bytes(), System.nanoTime() - begun);
+    rounds.add(round.bytes(), System.nanoTime() - begun, pace.waitedNanos());
   }
 
   private boolean another(ServiceLoad load) {
     double cores = load.lap();
     return switch (rounds.advice()) {
       case ANOTHER -> true;
-      case GOOD_ENOUGH, AT_MOST -> false;
+      case GOOD_ENOUGH, ONLY_THE_SCAN, AT_MOST -> false;
       case NOT_FALLING -> request.autoConverge() && slowDown(cores);
     };
   }
@@ -169,12 +169,8 @@ final class MemoryTransfer implements AutoCloseable {
   }
 
   /** How fast a round may read. */
-  Pace pace() {
-    Optional<CpuShare> share = request.precopyCpuPercent().map(CpuShare::ofPercent);
-    return () -> {
-      share.ifPresent(CpuShare::await);
-      return !standing.hurried();
-    };
+  RoundPace pace() {
+    return new RoundPace(request.precopyCpuPercent().map(CpuShare::ofPercent), standing::hurried);
   }
 
   private void sendLive(ArtifactSender.Artifact artifact, Pace pace) throws IOException {
@@ -237,9 +233,7 @@ final class MemoryTransfer implements AutoCloseable {
             "",
             artifact ->
                 memory.sendUntil(
-                    artifact,
-                    frozen,
-                    () -> artifact.submitted() >= headBytes || dumping.isDone()));
+                    artifact, frozen, () -> artifact.submitted() >= headBytes || dumping.isDone()));
     following =
         Optional.of(
             new FollowingMemory(
