@@ -227,9 +227,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private synchronized void pauseAlone() {
     if (state instanceof State.Restoring && intake.follow()) {
       log.warn("Migration {} is paused: the source hung up", id);
-      progress.enter(
-          Phase.POST_COPY,
-          "Paused: the source hung up. The service runs here and waits for pages that are still there; the source will return.");
+      progress.pause(
+          "The source hung up. The service runs here and waits for pages that are still there; the source will return.");
     }
   }
 
@@ -346,7 +345,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           say(new Message.Resumed());
           Map<String, Long> statistics = arrival.adopted();
           journal.append(id, new Entry.Restored(arrival.id()));
-          progress.enter(Phase.ACKNOWLEDGE, "The service runs here; its last pages are arriving.");
+          acknowledge();
           say(new Message.Restored(statistics, arrival.placement()));
           arrival.persist();
           arrival.settle();
@@ -356,6 +355,13 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           say(new Message.Settled());
           end(Outcome.COMPLETED, "%s runs here.".formatted(progress.status().service()));
         });
+  }
+
+  /** A source that has hung up meanwhile is still waited for. */
+  private synchronized void acknowledge() {
+    if (!progress.status().paused()) {
+      progress.enter(Phase.ACKNOWLEDGE, "The service runs here; its last pages are arriving.");
+    }
   }
 
   /** After the commit the work goes on whether or not the source still listens. */

@@ -620,8 +620,7 @@ final class SourceMigration {
 
   /** Ends the wait of a paused post-copy, which is then in doubt. Returns whether it waited. */
   boolean stopWaiting() {
-    Optional<Thread> paused =
-        waiting.filter(_ -> progress.status().message().startsWith(PostCopyRecovery.PAUSED));
+    Optional<Thread> paused = waiting.filter(_ -> progress.status().paused());
     paused.ifPresent(Thread::interrupt);
     return paused.isPresent();
   }
