@@ -102,6 +102,11 @@ record Node(Optional<Object> value) {
     return value.map(Object::toString).orElse("");
   }
 
+  /** A field that is true; false when missing. */
+  boolean flag(String name) {
+    return get(name).value().equals(Optional.of(true));
+  }
+
   /** A field as a number, 0 when missing. */
   long number(String name) {
     return get(name).value().filter(Long.class::isInstance).map(Long.class::cast).orElse(0L);

@@ -22,7 +22,7 @@ final class Progress {
   private final PrintWriter out;
   private final boolean terminal;
   private final Rate rate = new Rate();
-  private String phase = "";
+  private String state = "";
   private long lastPlain;
   private boolean lineOpen;
 
@@ -54,7 +54,7 @@ final class Progress {
       out.flush();
       lastPlain = now;
     }
-    phase = status.text("phase");
+    state = Statuses.state(status);
   }
 
   private boolean isWorthALine(Node status, long now) {
@@ -62,7 +62,7 @@ final class Progress {
       // How it failed is the command's last word, and need not be said twice.
       return status.text("outcome").equals("completed");
     }
-    return !status.text("phase").equals(phase) || now - lastPlain > PLAIN_INTERVAL.toNanos();
+    return !Statuses.state(status).equals(state) || now - lastPlain > PLAIN_INTERVAL.toNanos();
   }
 
   /** Says something that stays. */
@@ -83,10 +83,10 @@ final class Progress {
   private String bar(Node status) {
     long done = status.number("bytes_done");
     long total = Math.max(done, status.number("bytes_total"));
-    String state = status.has("outcome") ? status.text("outcome") : status.text("phase");
+    String word = Statuses.state(status);
     if (total == 0) {
       String message = status.text("message");
-      return "%-11s %s".formatted(state, message.substring(0, Math.min(MESSAGE, message.length())));
+      return "%-11s %s".formatted(word, message.substring(0, Math.min(MESSAGE, message.length())));
     }
     double share = (double) done / total;
     int full = (int) Math.round(share * BAR);
@@ -97,7 +97,7 @@ final class Progress {
     return String.format(
         Locale.ROOT,
         "%-11s [%s%s] %3.0f %%  %s of %s  %s/s%s",
-        state,
+        word,
         "#".repeat(full),
         ".".repeat(BAR - full),
         share * 100,
@@ -110,7 +110,7 @@ final class Progress {
   private static String plain(Node status) {
     return "%s: %s of %s%s"
         .formatted(
-            status.has("outcome") ? status.text("outcome") : status.text("phase"),
+            Statuses.state(status),
             Units.bytes(status.number("bytes_done")),
             Units.bytes(Math.max(status.number("bytes_done"), status.number("bytes_total"))),
             status.has("message") ? "; " + status.text("message") : "");

@@ -74,6 +74,15 @@ final class Stats {
         "",
         downtime,
         share(downtime, downtime));
+    if (Summary.laterAtFullSpeed(report)) {
+      out.printf(
+          Locale.ROOT,
+          "%-18s%10s %7.1f ms %6s%n",
+          "full speed",
+          "",
+          (double) report.number("time_to_full_speed_ms"),
+          "after");
+    }
     out.println("Parts overlap. Indented: CRIU's own figures for its part of the work.");
     Node placement = report.get("restore_memory");
     if (placement.has("way")) {

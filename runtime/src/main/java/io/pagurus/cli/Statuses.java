@@ -18,11 +18,19 @@ final class Statuses {
           status.text("role"),
           status.text("peer"),
           status.text("started_at").replaceFirst("\\.\\d+Z$", "Z"),
-          status.has("outcome") ? status.text("outcome") : status.text("phase"),
+          state(status),
           Units.bytes(status.number("bytes_done")),
           status.has("report") ? Units.millis(status.get("report").number("downtime_ms")) : "-",
           status.text("message"));
     }
     table.print(out);
+  }
+
+  /** One word: how it ended, else its phase; one that waits for its link is in none. */
+  static String state(Node status) {
+    if (status.has("outcome")) {
+      return status.text("outcome");
+    }
+    return status.flag("paused") ? "paused" : status.text("phase");
   }
 }

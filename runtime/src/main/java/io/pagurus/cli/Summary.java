@@ -17,8 +17,12 @@ final class Summary {
         report.text("strategy"));
     if (moved) {
       out.printf(
-          "Downtime %s, total %s.%n",
-          Units.millis(report.number("downtime_ms")), Units.millis(report.number("total_ms")));
+          "Downtime %s%s, total %s.%n",
+          Units.millis(report.number("downtime_ms")),
+          laterAtFullSpeed(report)
+              ? ", full speed after " + Units.millis(report.number("time_to_full_speed_ms"))
+              : "",
+          Units.millis(report.number("total_ms")));
       out.printf(
           "Sent %s: memory %s, files %s, images %s before compression.%n",
           Units.bytes(report.number("bytes_sent")),
@@ -34,5 +38,10 @@ final class Summary {
       phases.print(out);
     }
     report.get("warnings").items().forEach(warning -> out.println("Warning: " + warning.text()));
+  }
+
+  /** Whether pages were still missing when the service ran again. */
+  static boolean laterAtFullSpeed(Node report) {
+    return report.number("time_to_full_speed_ms") > report.number("downtime_ms");
   }
 }

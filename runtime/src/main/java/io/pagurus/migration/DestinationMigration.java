@@ -238,9 +238,8 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private synchronized void pauseAlone() {
     if (state instanceof State.Restoring && intake.follow()) {
       log.warn("Migration {} is paused: the source hung up", id);
-      progress.enter(
-          Phase.POST_COPY,
-          "Paused: the source hung up. The service runs here and waits for pages that are still there; the source will return.");
+      progress.pause(
+          "The source hung up. The service runs here and waits for pages that are still there; the source will return.");
     }
   }
 
@@ -359,7 +358,7 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           say(new Message.Resumed());
           Map<String, Long> statistics = arrival.adopted();
           noteIfPossible(new Entry.Restored(arrival.id()));
-          progress.enter(Phase.ACKNOWLEDGE, "The service runs here; its last pages are arriving.");
+          acknowledge();
           say(new Message.Restored(statistics, arrival.placement()));
           arrival.persist();
           arrival.settle();
@@ -390,6 +389,13 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
           "The service runs here; the source keeps its copy until the journal here can be written (%s)."
               .formatted(e.getMessage()));
       Retry.untilDone(JOURNAL_PAUSE, "settle migration " + id, () -> journal.append(id, entry));
+    }
+  }
+
+  /** A source that has hung up meanwhile is still waited for. */
+  private synchronized void acknowledge() {
+    if (!progress.status().paused()) {
+      progress.enter(Phase.ACKNOWLEDGE, "The service runs here; its last pages are arriving.");
     }
   }
 

@@ -103,7 +103,15 @@ final class Foresight {
 
   /** The strategy that was asked for, or the best one, with what it is expected to take. */
   Prediction chosen() {
-    return predictor.predict(request.strategy());
+    return predictor.predict(possible(request.strategy()));
+  }
+
+  /** Post-copy to where no memory can follow is one that sends all of it before the restore. */
+  private Strategy possible(Strategy asked) {
+    return switch (asked) {
+      case POST_COPY -> situation.lazy() ? Strategy.POST_COPY : Strategy.STOP_AND_COPY;
+      case AUTO, STOP_AND_COPY, PRE_COPY -> asked;
+    };
   }
 
   Forecast forecast() {
@@ -122,9 +130,23 @@ final class Foresight {
 
   private String reason() {
     Prediction chosen = chosen();
-    if (request.strategy() != Strategy.AUTO) {
-      return "%s was asked for.".formatted(chosen.strategy().label());
-    }
+    String asked = request.strategy().label() + " was asked for";
+    return switch (request.strategy()) {
+      case AUTO -> reasonOf(chosen);
+      case POST_COPY ->
+          situation.lazy()
+              ? asked + "."
+              : "%s, but the destination cannot let memory follow the restore: %s."
+                  .formatted(asked, chosen.strategy().label());
+      case PRE_COPY ->
+          request.allowPostCopy() && !situation.lazy()
+              ? asked + "; no memory will follow the restore: the destination cannot let it."
+              : asked + ".";
+      case STOP_AND_COPY -> asked + ".";
+    };
+  }
+
+  private String reasonOf(Prediction chosen) {
     long limit = Rounds.downtimeLimitMillis(request);
     return chosen.downtimeMillis() <= limit
         ? "%s ends first of those that stay below %d ms of downtime."

@@ -74,7 +74,16 @@ final class MemoryTransfer implements AutoCloseable {
     this.progress = progress;
     this.tally = tally;
     this.rounds = Rounds.of(request);
-    this.mayFollow = request.strategy() == Strategy.POST_COPY || request.allowPostCopy();
+    this.mayFollow = mayFollow(request.strategy());
+  }
+
+  /** A service that is stopped and copied is whole before it runs, whatever is allowed. */
+  private boolean mayFollow(Strategy strategy) {
+    return switch (strategy) {
+      case POST_COPY -> true;
+      case PRE_COPY, AUTO -> request.allowPostCopy();
+      case STOP_AND_COPY -> false;
+    };
   }
 
   /**
@@ -91,7 +100,7 @@ final class MemoryTransfer implements AutoCloseable {
           case PRE_COPY -> true;
           case AUTO -> throw new IllegalArgumentException("The strategy is not settled");
         };
-    mayFollow = strategy == Strategy.POST_COPY || request.allowPostCopy();
+    mayFollow = mayFollow(strategy);
     if (inRounds) {
       memory.close();
       memory = MemorySender.inRounds(digests);
@@ -131,18 +140,18 @@ final class MemoryTransfer implements AutoCloseable {
     progress.enter(
         Phase.PRE_COPY,
         "Sending memory while the service runs, round %d.".formatted(rounds.all().size() + 1));
-    Pace pace = pace();
+    RoundPace pace = pace();
     long begun = System.nanoTime();
     Sent round = sender.send(Kind.MEMORY, "", artifact -> sendLive(artifact, pace));
     tally.received(sender, List.of(round));
-    rounds.add(round.bytes(), System.nanoTime() - begun);
+    rounds.add(round.bytes(), System.nanoTime() - begun, pace.waitedNanos());
   }
 
   private boolean another(ServiceLoad load) {
     double cores = load.lap();
     return switch (rounds.advice()) {
       case ANOTHER -> true;
-      case GOOD_ENOUGH, AT_MOST -> false;
+      case GOOD_ENOUGH, ONLY_THE_SCAN, AT_MOST -> false;
       case NOT_FALLING -> request.autoConverge() && slowDown(cores);
     };
   }
@@ -160,12 +169,8 @@ final class MemoryTransfer implements AutoCloseable {
   }
 
   /** How fast a round may read. */
-  Pace pace() {
-    Optional<CpuShare> share = request.precopyCpuPercent().map(CpuShare::ofPercent);
-    return () -> {
-      share.ifPresent(CpuShare::await);
-      return !standing.hurried();
-    };
+  RoundPace pace() {
+    return new RoundPace(request.precopyCpuPercent().map(CpuShare::ofPercent), standing::hurried);
   }
 
   private void sendLive(ArtifactSender.Artifact artifact, Pace pace) throws IOException {

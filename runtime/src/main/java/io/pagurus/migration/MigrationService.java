@@ -352,6 +352,7 @@ public final class MigrationService implements Migrations {
                     begun.bytesTotal(),
                     begun.startedAt(),
                     message,
+                    false,
                     outcome,
                     Optional.empty()))
         .orElseThrow(() -> new IllegalStateException("A journal without a beginning"));

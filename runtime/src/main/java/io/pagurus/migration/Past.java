@@ -87,6 +87,7 @@ final class Past {
         0,
         Instant.now(),
         "The source asked for a migration that this runtime never heard of. The service is not here.",
+        false,
         Optional.of(Outcome.ABORTED),
         Optional.empty());
   }

@@ -23,9 +23,6 @@ import org.slf4j.LoggerFactory;
 final class PostCopyRecovery {
   private static final Logger log = LoggerFactory.getLogger(PostCopyRecovery.class);
 
-  /** How its status begins while there is no link. */
-  static final String PAUSED = "Paused: ";
-
   private static final Duration ANSWER = Duration.ofSeconds(10);
 
   /** On silence: a destination that lives says so each second. */
@@ -76,11 +73,9 @@ final class PostCopyRecovery {
     while (true) {
       rest.pause();
       log.warn("Migration {} is paused: {}", migration, why.getMessage());
-      progress.enter(
-          Phase.POST_COPY,
-          PAUSED
-              + "%s The service runs at the destination and waits for up to %d MiB that are still here; trying to reach it again."
-                  .formatted(why.getMessage(), rest.bytes() >> 20));
+      progress.pause(
+          "%s The service runs at the destination and waits for up to %d MiB that are still here; trying to reach it again."
+              .formatted(why.getMessage(), rest.bytes() >> 20));
       backOff.pause();
       try (Reconnection back = Reconnection.open(dialer, migration, way)) {
         Standing standing = back.standing(ANSWER);

@@ -139,7 +139,7 @@ final class Predictor {
       case STOP_AND_COPY -> experience.corrected(stopAndCopy());
       case PRE_COPY -> experience.corrected(preCopy());
       case POST_COPY ->
-          experience.corrected(postCopy(Strategy.POST_COPY, situation.memoryBytes(), 0));
+          experience.corrected(postCopy(Strategy.POST_COPY, situation.memoryBytes(), 0, 0));
       case AUTO -> best();
     };
   }
@@ -178,23 +178,21 @@ final class Predictor {
   private Prediction preCopy() {
     Rounds rounds = new Rounds(downtimeLimitMillis, maxRounds);
     double taken = 0;
+    double scan = situation.presentBytes() / costs.scan();
     double left = situation.memoryBytes();
     double changed = left;
     while (rounds.advice() == Advice.ANOTHER) {
-      double seconds =
-          Math.max(situation.presentBytes() / costs.scan(), sending(changed))
-              + situation.roundTripSeconds();
-      rounds.add(Math.round(changed), Math.round(seconds * 1e9));
+      double seconds = Math.max(scan, sending(changed)) + situation.roundTripSeconds();
+      rounds.add(Math.round(changed), Math.round(seconds * 1e9), 0);
       taken += seconds;
       changed = Math.min(left, situation.dirty().changedBytes(seconds));
     }
     if (situation.postCopyAllowed() && situation.lazy() && rounds.missedTheLimit()) {
-      return postCopy(Strategy.PRE_COPY, changed, taken);
+      return postCopy(Strategy.PRE_COPY, changed, taken, scan);
     }
-    double rest = situation.presentBytes() / costs.scan() + sending(changed);
     return ended(
         Strategy.PRE_COPY,
-        window(rest, sharedWhileFrozen(true)) + placing(),
+        window(scan + sending(changed), sharedWhileFrozen(true)) + placing(),
         taken + sharedBefore(),
         placingLater());
   }
@@ -216,12 +214,16 @@ final class Predictor {
     return situation.sharedBytes() / perSecond;
   }
 
-  /** Memory follows the restore: no part of the window but of the total. */
-  private Prediction postCopy(Strategy strategy, double following, double before) {
+  /**
+   * Memory follows the restore: no part of the window but of the total.
+   *
+   * @param scan to find what of the memory that was sent before has changed, seconds
+   */
+  private Prediction postCopy(Strategy strategy, double following, double before, double scan) {
     Prediction ended =
         ended(
             strategy,
-            window(0, sharedWhileFrozen(true)) + placing(),
+            window(scan, sharedWhileFrozen(true)) + placing(),
             before + sharedBefore(),
             placingLater());
     double longer = placedLater() ? costs.follow() + situation.presentBytes() / costs.walk() : 0;

@@ -42,6 +42,7 @@ final class Progress {
             0,
             Instant.now(),
             "Looking for anything that stands in the way.",
+            false,
             Optional.empty(),
             Optional.empty());
   }
@@ -59,20 +60,28 @@ final class Progress {
 
   synchronized void peer(String peer) {
     MigrationStatus old = status;
-    replace(with(old, peer, old.phase(), old.bytesTotal(), old.message()));
+    replace(with(old, peer, old.phase(), old.bytesTotal(), old.message(), old.paused()));
   }
 
   synchronized void enter(Phase phase, String message) {
-    replace(with(status, status.peer(), phase, status.bytesTotal(), message));
+    replace(with(status, status.peer(), phase, status.bytesTotal(), message, false));
+  }
+
+  /** A post-copy waits for its link to come back. */
+  synchronized void pause(String why) {
+    replace(
+        with(status, status.peer(), Phase.POST_COPY, status.bytesTotal(), "Paused: " + why, true));
   }
 
   /** Something else about the same phase. */
   synchronized void say(String message) {
-    replace(with(status, status.peer(), status.phase(), status.bytesTotal(), message));
+    replace(
+        with(status, status.peer(), status.phase(), status.bytesTotal(), message, status.paused()));
   }
 
   synchronized void expect(long bytesTotal) {
-    replace(with(status, status.peer(), status.phase(), bytesTotal, status.message()));
+    replace(
+        with(status, status.peer(), status.phase(), bytesTotal, status.message(), status.paused()));
   }
 
   /** Adds bytes; published a few times a second. */
@@ -81,7 +90,7 @@ final class Progress {
     long now = System.nanoTime();
     if (now - publishedAt > PUBLISH_EVERY_NANOS) {
       MigrationStatus old = status;
-      replace(with(old, old.peer(), old.phase(), old.bytesTotal(), old.message()));
+      replace(with(old, old.peer(), old.phase(), old.bytesTotal(), old.message(), old.paused()));
     }
   }
 
@@ -128,12 +137,18 @@ final class Progress {
         Math.max(bytesDone, old.bytesTotal()),
         old.startedAt(),
         message,
+        false,
         Optional.of(outcome),
         report);
   }
 
   private MigrationStatus with(
-      MigrationStatus old, String peer, Phase phase, long bytesTotal, String message) {
+      MigrationStatus old,
+      String peer,
+      Phase phase,
+      long bytesTotal,
+      String message,
+      boolean paused) {
     return new MigrationStatus(
         old.id(),
         old.role(),
@@ -144,6 +159,7 @@ final class Progress {
         Math.max(bytesTotal, bytesDone),
         old.startedAt(),
         message,
+        paused,
         Optional.empty(),
         Optional.empty());
   }

@@ -19,6 +19,9 @@ final class Rounds {
   /** What the freeze window takes with nothing left to send, ms; measured, see the benchmarks. */
   private static final long FIXED_MILLIS = 200;
 
+  /** Of that CRIU's dump: so long memory is read and sent beside it, ms. */
+  private static final double DUMP_MILLIS = 1000 * Predictor.Costs.MEASURED.dump();
+
   /** A round that is not smaller than this share of the one before has stopped falling. */
   private static final double FALLING = 0.9;
 
@@ -26,6 +29,15 @@ final class Rounds {
   private final int most;
   private final List<Round> rounds = new ArrayList<>();
   private double bytesPerMilli;
+
+  /**
+   * How long one look through all the memory takes at most, ms: every round has taken one, and the
+   * last one, over the frozen service, is no shorter however little has changed.
+   */
+  private long scanMillis = Long.MAX_VALUE;
+
+  /** The last round has had so little to send that its time was that of the look. */
+  private boolean scanIsKnown;
 
   /**
    * @param downtimeLimitMillis aim for the downtime, ms
@@ -52,11 +64,19 @@ final class Rounds {
   /**
    * @param bytes sent, before compression
    * @param nanos from the first look at the memory to the peer's last word, ns
+   * @param waitedNanos of that was waited for the pace, which a frozen service is spared, ns
    */
-  void add(long bytes, long nanos) {
+  void add(long bytes, long nanos, long waitedNanos) {
     long millis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(nanos));
+    long busy = Math.max(1, TimeUnit.NANOSECONDS.toMillis(nanos - waitedNanos));
     rounds.add(new Round(bytes, millis));
-    bytesPerMilli = Math.max(bytesPerMilli, (double) bytes / millis);
+    bytesPerMilli = Math.max(bytesPerMilli, (double) bytes / busy);
+    scanMillis = Math.min(scanMillis, busy);
+    scanIsKnown = sendingMillis((double) bytes) <= busy / 2.0;
+  }
+
+  private double sendingMillis(double bytes) {
+    return bytes / Math.max(1, bytesPerMilli);
   }
 
   List<Round> all() {
@@ -64,18 +84,28 @@ final class Rounds {
   }
 
   /**
-   * Downtime if the service froze now, ms. What a round sent has changed since the round before
-   * began; at that rate it went on changing while the last round ran.
+   * Downtime if the service froze now, ms: beside the dump all memory is looked through once more,
+   * and what has changed is sent.
    */
   long predictedDowntimeMillis() {
+    // One look tells nothing about change: as if all of it had changed.
+    return rounds.size() == 1
+        ? windowMillis((double) rounds.getLast().millis())
+        : windowMillis(scanMillis + restMillis());
+  }
+
+  /**
+   * How long the rest would take, ms. What a round sent has changed since the round before began;
+   * at that rate it went on changing while the last round ran.
+   */
+  private double restMillis() {
     Round last = rounds.getLast();
-    if (rounds.size() == 1) {
-      // One look tells nothing about change: as if all of it had changed.
-      return FIXED_MILLIS + last.millis();
-    }
-    Round before = rounds.get(rounds.size() - 2);
-    double changedPerMilli = (double) last.bytes() / before.millis();
-    return FIXED_MILLIS + Math.round(changedPerMilli * last.millis() / Math.max(1, bytesPerMilli));
+    double changedPerMilli = (double) last.bytes() / rounds.get(rounds.size() - 2).millis();
+    return sendingMillis(changedPerMilli * last.millis());
+  }
+
+  private static long windowMillis(double besideTheDump) {
+    return FIXED_MILLIS + Math.round(Math.max(0, besideTheDump - DUMP_MILLIS));
   }
 
   /** Whether all these rounds did not bring the downtime below its limit. */
@@ -93,6 +123,9 @@ final class Rounds {
     /** The service changes its memory as fast as it is sent. */
     NOT_FALLING,
 
+    /** Only the last look through all the memory takes too long: no round shortens that. */
+    ONLY_THE_SCAN,
+
     AT_MOST
   }
 
@@ -108,6 +141,9 @@ final class Rounds {
     }
     Round last = rounds.getLast();
     boolean falling = last.bytes() < FALLING * rounds.get(rounds.size() - 2).bytes();
+    if (windowMillis(restMillis()) <= downtimeLimitMillis && (scanIsKnown || !falling)) {
+      return Advice.ONLY_THE_SCAN;
+    }
     return falling ? Advice.ANOTHER : Advice.NOT_FALLING;
   }
 }

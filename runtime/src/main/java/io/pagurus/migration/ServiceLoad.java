@@ -12,18 +12,29 @@ final class ServiceLoad {
   private final Departure service;
   private final long begunAt = System.nanoTime();
   private final long ownAtBegin = CpuTime.ownNanos();
+  private final CpuTime before;
   private final CpuTime atBegin;
   private CpuTime lap;
   private long lapAt = begunAt;
 
-  private ServiceLoad(Departure service, CpuTime now) {
+  private ServiceLoad(Departure service, CpuTime before, CpuTime now) {
     this.service = service;
+    this.before = before;
     this.atBegin = now;
     this.lap = now;
   }
 
-  static ServiceLoad watch(Departure service) {
-    return new ServiceLoad(service, Reading.attempt(service::cpuTime));
+  /** What the service did before its memory is read, to compare with: not long, but lately. */
+  record Look(Departure service, CpuTime at) {
+    static Look at(Departure service) {
+      return new Look(service, Reading.attempt(service::cpuTime));
+    }
+
+    /** Its memory is read from here on. */
+    ServiceLoad watch() {
+      CpuTime now = Reading.attempt(service::cpuTime);
+      return new ServiceLoad(service, now.since(at), now);
+    }
   }
 
   /** Cores that it has used since the last lap, or since the beginning. */
@@ -44,7 +55,7 @@ final class ServiceLoad {
         round(100.0 * (CpuTime.ownNanos() - ownAtBegin) / nanos, 10),
         round(spent.cores(nanos), 100),
         round(spent.waitingPercent(), 10),
-        round(atBegin.waitingPercent(), 10),
+        round(before.waitingPercent(), 10),
         slowed,
         sharedRounds);
   }

@@ -11,7 +11,6 @@ import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.MemorySender;
-import io.pagurus.transfer.Pace;
 import io.pagurus.transfer.SharedSegment;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -80,7 +79,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
    *
    * @param pace a new one for each round
    */
-  void preCopy(ArtifactSender sender, Supplier<Pace> pace) {
+  void preCopy(ArtifactSender sender, Supplier<RoundPace> pace) {
     if (!travelsBefore()) {
       return;
     }
@@ -101,7 +100,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
   }
 
   /** Once more: private memory has been on its way in between. */
-  void lastRound(ArtifactSender sender, Supplier<Pace> pace) {
+  void lastRound(ArtifactSender sender, Supplier<RoundPace> pace) {
     if (!anything() || standing.hurried()) {
       return;
     }
@@ -110,7 +109,7 @@ final class SharedMemoryTransfer implements AutoCloseable {
     tally.took(Phase.PRE_COPY, since);
   }
 
-  private void round(ArtifactSender sender, Pace pace) {
+  private void round(ArtifactSender sender, RoundPace pace) {
     long begun = System.nanoTime();
     Map<Long, SharedSegment> live = wanted ? Reading.attempt(this::segments) : Map.of();
     try {
@@ -125,12 +124,12 @@ final class SharedMemoryTransfer implements AutoCloseable {
         bytes += sent.bytes();
         standing.check();
       }
-      for (Sent sent : tmpfs.pass(sender)) {
+      for (Sent sent : tmpfs.pass(sender, pace)) {
         tally.received(sender, sent);
         bytes += sent.bytes();
       }
       if (anything()) {
-        rounds.add(bytes, System.nanoTime() - begun);
+        rounds.add(bytes, System.nanoTime() - begun, pace.waitedNanos());
       }
     } finally {
       live.values().forEach(SharedSegment::close);

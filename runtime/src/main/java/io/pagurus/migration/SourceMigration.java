@@ -182,7 +182,7 @@ final class SourceMigration {
     Future<Message.ServicePlan> plan = Reading.begin("plan-" + id, service::plan);
     try (Peer peer = connect()) {
       try {
-        move(peer, plan, survey, staging);
+        move(peer, plan, survey, ServiceLoad.Look.at(service), staging);
       } catch (MigrationException e) {
         throw standing.open() ? peer.explain(e) : e;
       } finally {
@@ -194,7 +194,11 @@ final class SourceMigration {
   }
 
   private void move(
-      Peer peer, Future<Message.ServicePlan> planning, Future<MemorySurvey> survey, Path staging) {
+      Peer peer,
+      Future<Message.ServicePlan> planning,
+      Future<MemorySurvey> survey,
+      ServiceLoad.Look before,
+      Path staging) {
     try (BulkConnections bulk = openBulk(peer)) {
       Message.ServicePlan plan = Reading.join(planning);
       Message.Verdict verdict = preflight(peer, plan);
@@ -214,7 +218,7 @@ final class SourceMigration {
       shared.choose(chosen, peer.features());
       awaitPrepared(peer);
       sendStable(second);
-      preCopy(first);
+      preCopy(first, before);
       peer.requireLinks();
       // From here on the service stands still. Any failure before the commit thaws it.
       freeze(staging);
@@ -345,11 +349,11 @@ final class SourceMigration {
   }
 
   /** Memory in rounds; the service runs on. */
-  private void preCopy(ArtifactSender sender) {
+  private void preCopy(ArtifactSender sender, ServiceLoad.Look before) {
     if (!memory.travelsBefore() && !shared.travelsBefore()) {
       return;
     }
-    ServiceLoad load = ServiceLoad.watch(service);
+    ServiceLoad load = before.watch();
     try {
       shared.preCopy(sender, memory::pace);
       memory.preCopy(sender, load);
@@ -638,8 +642,7 @@ final class SourceMigration {
 
   /** Ends the wait of a paused post-copy, which is then in doubt. Returns whether it waited. */
   boolean stopWaiting() {
-    Optional<Thread> paused =
-        waiting.filter(_ -> progress.status().message().startsWith(PostCopyRecovery.PAUSED));
+    Optional<Thread> paused = waiting.filter(_ -> progress.status().paused());
     paused.ifPresent(Thread::interrupt);
     return paused.isPresent();
   }

@@ -14,6 +14,7 @@ import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
 import io.pagurus.transfer.DigestStore;
 import io.pagurus.transfer.FileDigests;
+import io.pagurus.transfer.Pace;
 import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -66,9 +67,9 @@ final class TmpfsTransfer {
     return !passes.isEmpty();
   }
 
-  /** Sends what has changed since the last pass. */
-  List<Sent> pass(ArtifactSender sender) {
-    return send(sender, present());
+  /** Sends what has changed since the last pass; the pace only says how fast it may be read. */
+  List<Sent> pass(ArtifactSender sender, Pace pace) {
+    return send(sender, present(), pace);
   }
 
   private List<Tmpfs> present() {
@@ -93,14 +94,15 @@ final class TmpfsTransfer {
 
   /** The last pass. */
   List<Sent> sendFrozen(ArtifactSender sender) {
-    return send(sender, frozen);
+    return send(sender, frozen, Pace.FULL);
   }
 
-  private List<Sent> send(ArtifactSender sender, List<Tmpfs> mounts) {
+  private List<Sent> send(ArtifactSender sender, List<Tmpfs> mounts, Pace pace) {
     List<Sent> parts = new ArrayList<>();
     for (Tmpfs tmpfs : mounts) {
       Passes before = passes.computeIfAbsent(tmpfs.device(), device -> new Passes(digests));
       TreeSnapshot now = scan(tmpfs, before.last);
+      before.digests.pace(pace);
       parts.add(
           sender.send(
               Kind.TMPFS,

@@ -14,6 +14,8 @@ import java.util.Optional;
  * @param bytesDone bytes sent or received so far
  * @param bytesTotal estimate of all bytes, 0 while unknown
  * @param message one sentence: what happens now, or how it ended and where the service runs
+ * @param paused a post-copy that waits for its link: the service runs at the destination, and pages
+ *     that it lacks are at the source
  * @param outcome empty while it runs
  * @param report only at the source, once ended
  */
@@ -28,6 +30,7 @@ public record MigrationStatus(
     @JsonProperty("bytes_total") long bytesTotal,
     @JsonProperty("started_at") Instant startedAt,
     String message,
+    boolean paused,
     Optional<Outcome> outcome,
     Optional<MigrationReport> report) {
 

@@ -2,6 +2,7 @@ package io.pagurus.transfer;
 
 import io.pagurus.engine.CpuTime;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 
@@ -11,7 +12,7 @@ import java.util.function.LongSupplier;
  * and encrypting run on threads of their own.
  */
 public final class CpuShare {
-  /** No longer than this at once, so that an interrupt or an early end is seen. */
+  /** No longer than this without a look, so that an interrupt or an early end is seen. */
   private static final long LONGEST_WAIT = TimeUnit.MILLISECONDS.toNanos(100);
 
   private final double cores;
@@ -44,12 +45,20 @@ public final class CpuShare {
         java.util.concurrent.locks.LockSupport::parkNanos);
   }
 
-  /** Waits while more has been used than was due, at most 100 ms. */
-  public void await() {
-    long due = (long) ((cpu.getAsLong() - cpuAtBegin) / cores);
-    long wait = due - (clock.getAsLong() - begunAt);
-    if (wait > 0) {
-      sleep.accept(Math.min(wait, LONGEST_WAIT));
+  /**
+   * Waits until what has been used so far was due, or until the thread is interrupted.
+   *
+   * @param goOn looked at every 100 ms: false ends the wait early
+   * @return how long it waited, ns
+   */
+  public long await(BooleanSupplier goOn) {
+    long began = clock.getAsLong();
+    long due = begunAt + (long) ((cpu.getAsLong() - cpuAtBegin) / cores);
+    long now = began;
+    while (now < due && goOn.getAsBoolean() && !Thread.currentThread().isInterrupted()) {
+      sleep.accept(Math.min(due - now, LONGEST_WAIT));
+      now = clock.getAsLong();
     }
+    return now - began;
   }
 }

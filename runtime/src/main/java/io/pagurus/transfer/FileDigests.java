@@ -21,12 +21,15 @@ import java.util.Map;
 public final class FileDigests implements SentBlocks {
   private static final Hasher128 HASHER = Hashing.xxh3_128();
   private static final int DIGEST_BYTES = 16;
+  private static final int BLOCKS_PER_CHUNK = ArtifactSender.CHUNK_BYTES / BLOCK_BYTES;
 
   /** Digests in a file's first piece; each further piece has twice as many as the one before. */
   private static final int FIRST_PIECE = 4;
 
   private final Map<Long, Blocks> files = new HashMap<>();
   private final DigestStore store;
+  private Pace pace = Pace.FULL;
+  private int unasked;
 
   public FileDigests(DigestStore store) {
     this.store = store;
@@ -36,6 +39,15 @@ public final class FileDigests implements SentBlocks {
     final BitSet held = new BitSet();
     final BitSet met = new BitSet();
     final Map<Integer, MemorySegment> pieces = new HashMap<>();
+  }
+
+  /**
+   * How fast the pass that comes is to read. It can't end early, for a file that is sent in part is
+   * none: a pace that does not go on only stops to wait.
+   */
+  public void pace(Pace next) {
+    pace = next;
+    unasked = 0;
   }
 
   @Override
@@ -49,6 +61,11 @@ public final class FileDigests implements SentBlocks {
 
   @Override
   public boolean changed(long inode, long number, byte[] bytes, int at) {
+    if (unasked == 0) {
+      unasked = BLOCKS_PER_CHUNK;
+      boolean ignored = pace.goOn();
+    }
+    unasked--;
     Blocks file = files.computeIfAbsent(inode, key -> new Blocks());
     int index = Math.toIntExact(number);
     boolean held = file.held.get(index);

@@ -350,6 +350,9 @@ public final class MemorySender implements AutoCloseable {
     private final BooleanSupplier late;
     private Buffer buffer;
 
+    /** Pages read since the pace was asked: reading costs as much when nothing of it travels. */
+    private int unasked = MAX_RUN;
+
     /** The pace has ended the pass early. */
     boolean stopped;
 
@@ -384,6 +387,7 @@ public final class MemorySender implements AutoCloseable {
         int run = (int) Math.min(left, room);
         int data = buffer.length + HEADER_BYTES;
         int read = process.read(at, ByteBuffer.wrap(buffer.bytes, data, run * PAGE));
+        unasked += run;
         if (read != run * PAGE && !live) {
           throw new IOException("%s lost memory at %x while frozen".formatted(process, at + read));
         }
@@ -397,14 +401,11 @@ public final class MemorySender implements AutoCloseable {
     }
 
     private boolean ready() {
-      if (!stopped && full(HEADER_BYTES + PAGE)) {
+      if (!stopped && unasked >= MAX_RUN) {
+        unasked = 0;
         stopped = !pace.goOn();
       }
       return !stopped;
-    }
-
-    private boolean full(int bytes) {
-      return buffer == null || ArtifactSender.CHUNK_BYTES - buffer.length < bytes;
     }
 
     /** Puts headers before the pages just read, squeezing out in place those that don't travel. */

@@ -7,7 +7,7 @@ public interface Pace {
   Pace FULL = () -> true;
 
   /**
-   * Asked before each chunk; may wait.
+   * Asked each time that a chunk's worth has been read, whatever of it travels; may wait.
    *
    * @return false to end the round early: what it has not met is left to the next pass
    */

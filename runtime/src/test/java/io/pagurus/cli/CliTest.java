@@ -147,7 +147,9 @@ final class CliTest {
     assertEquals(0, request.code());
     assertEquals(
         "web runs on there now, moved from here by stop-and-copy.", request.lines().get(0));
-    assertTrue(request.out().contains("Downtime 350 ms, total 1200 ms."), request.out());
+    assertTrue(
+        request.out().contains("Downtime 350 ms, full speed after 400 ms, total 1200 ms."),
+        request.out());
     assertTrue(request.out().contains("restore  200 ms"), request.out());
     assertTrue(request.out().contains("Warning: One odd thing."), request.out());
     assertTrue(request.err().contains("completed: 100 B of 100 B"), request.err());
@@ -277,6 +279,17 @@ final class CliTest {
     assertTrue(run("history").out().contains("aborted"));
     assertTrue(run("status", id).out().contains("aborted"));
     assertTrue(run("inspect", id).out().contains("report.criu.dump.frozen_time: 9"));
+  }
+
+  @Test
+  void aPostCopyThatWaitsForItsLinkIsPaused() {
+    String id = migrations.begin(request());
+    migrations.pause(id);
+    assertTrue(
+        run("status").out().contains("m1  web      source  there  2030-01-01T00:00:00Z  paused"));
+    assertTrue(run("status", "--output", "json").out().contains("\"paused\":true"));
+    migrations.advance(id, Phase.POST_COPY, 5);
+    assertTrue(run("status").out().contains("post-copy"));
   }
 
   @Test

@@ -134,6 +134,12 @@ public final class FakeEngine implements ContainerEngine {
   /** Whether what an earlier run restored is said to run. */
   public volatile boolean adoptable;
 
+  /** Whether memory may follow a restore here. */
+  public volatile boolean lazyPages = true;
+
+  /** What a service here has used so far, and waited for. */
+  public volatile CpuTime cpuTime = new CpuTime(0, 0);
+
   /** What may arrive; plans are judged elsewhere. */
   public volatile Policy policy = Policy.SAFE;
 
@@ -262,7 +268,7 @@ public final class FakeEngine implements ContainerEngine {
   @Override
   public Features features() {
     return new Features(
-        "x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, diskAvailable, true, true, true);
+        "x86_64", Set.of(), "4.2.1", 1L << 40, 1L << 40, diskAvailable, lazyPages, true, true);
   }
 
   @Override
@@ -455,7 +461,7 @@ public final class FakeEngine implements ContainerEngine {
 
     @Override
     public CpuTime cpuTime() {
-      return new CpuTime(0, 0);
+      return cpuTime;
     }
 
     @Override

@@ -117,6 +117,7 @@ final class EventsTest {
         100,
         Instant.EPOCH,
         "",
+        false,
         outcome,
         Optional.empty());
   }

@@ -47,6 +47,25 @@ public final class FakeMigrations implements Migrations {
     put(status(id, phase, bytesDone, Optional.empty(), Optional.empty()));
   }
 
+  /** A post-copy whose link is lost. */
+  public void pause(String id) {
+    MigrationStatus old = statuses.get(id);
+    put(
+        new MigrationStatus(
+            id,
+            old.role(),
+            old.service(),
+            old.peer(),
+            Phase.POST_COPY,
+            old.bytesDone(),
+            old.bytesTotal(),
+            old.startedAt(),
+            old.message(),
+            true,
+            Optional.empty(),
+            Optional.empty()));
+  }
+
   /** Ends a migration; any outcome but COMPLETED comes with an error. */
   public void end(String id, Outcome outcome) {
     Optional<MigrationReport.Failure> error =
@@ -81,6 +100,7 @@ public final class FakeMigrations implements Migrations {
         100,
         Instant.parse("2030-01-01T00:00:00Z"),
         "as the test says",
+        false,
         outcome,
         report);
   }

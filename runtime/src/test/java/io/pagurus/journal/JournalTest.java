@@ -49,6 +49,7 @@ final class JournalTest {
           2,
           Instant.parse("2026-11-21T06:30:57.123456789Z"),
           "It \"goes\"\non.",
+          true,
           Optional.empty(),
           Optional.empty());
   private static final MigrationStatus OVER =
@@ -62,6 +63,7 @@ final class JournalTest {
           2,
           Instant.EPOCH,
           "Over.",
+          false,
           Optional.of(Outcome.FAILED),
           Optional.of(
               new MigrationReport(
@@ -305,6 +307,7 @@ final class JournalTest {
         0,
         Instant.EPOCH,
         "Over.",
+        false,
         Optional.of(outcome),
         Optional.empty());
   }

@@ -216,6 +216,56 @@ final class MigrationTest {
   }
 
   @Test
+  void memoryFollowsTheRestoreOfAPostCopy() throws IOException {
+    b.engine.withoutMemory();
+    MigrationReport report =
+        a.migrate(TestNode.request("web", b.ticket().text(), Strategy.POST_COPY));
+    assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    assertEquals(Strategy.POST_COPY, report.strategy());
+    assertTrue(report.phases().containsKey(Phase.POST_COPY.label()), report.toString());
+    assertItRunsThereOnly();
+  }
+
+  @Test
+  void nothingFollowsAStopAndCopyWhateverIsAllowed() throws IOException {
+    MigrationReport report =
+        a.migrate(TestNode.allowingPostCopy("web", b.ticket().text(), Strategy.STOP_AND_COPY));
+    assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    assertEquals(Strategy.STOP_AND_COPY, report.strategy());
+    assertFalse(report.phases().containsKey(Phase.POST_COPY.label()), report.toString());
+    assertItRunsThereOnly();
+  }
+
+  @Test
+  void whereMemoryCannotFollowAPostCopyIsAStopAndCopyAndSaysSo() throws IOException {
+    b.engine.lazyPages = false;
+    MigrationReport report =
+        a.migrate(TestNode.request("web", b.ticket().text(), Strategy.POST_COPY));
+    assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    assertEquals(Strategy.STOP_AND_COPY, report.strategy());
+    assertEquals(
+        "post-copy was asked for, but the destination cannot let memory follow the restore:"
+            + " stop-and-copy.",
+        report.forecast().orElseThrow().reason());
+    assertFalse(report.phases().containsKey(Phase.POST_COPY.label()), report.toString());
+    assertItRunsThereOnly();
+  }
+
+  @Test
+  void whereMemoryCannotFollowAPreCopyIsOnlyThat() throws IOException {
+    b.engine.lazyPages = false;
+    MigrationReport report =
+        a.migrate(TestNode.allowingPostCopy("web", b.ticket().text(), Strategy.PRE_COPY));
+    assertEquals(Outcome.COMPLETED, report.outcome(), () -> report.error().toString());
+    assertEquals(Strategy.PRE_COPY, report.strategy());
+    assertEquals(
+        "pre-copy was asked for; no memory will follow the restore: the destination cannot let it.",
+        report.forecast().orElseThrow().reason());
+    assertFalse(report.phases().containsKey(Phase.POST_COPY.label()), report.toString());
+    assertItRunsThereOnly();
+  }
+
+  @Test
   void bothSidesRememberHowItEnded() {
     MigrationReport report = migrate();
     MigrationStatus there = b.ended(report.id());

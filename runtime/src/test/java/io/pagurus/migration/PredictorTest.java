@@ -183,6 +183,23 @@ final class PredictorTest {
     assertTrue(best.downtimeMillis() < 1000, best.toString());
   }
 
+  /** The link is no limit, and nothing changes: what is left is the look through the memory. */
+  @Test
+  void roundsOfALargeServiceEndThoughTheLastLookTakesTooLong() {
+    Prediction prediction =
+        predictor(situation(1024 * MIB, 0, 1000 * MIB)).predict(Strategy.PRE_COPY);
+    double scan = 1024.0 / 2600 * 1000;
+    assertEquals(135 + 20 - 80 + scan, (double) prediction.downtimeMillis(), 10);
+    // The first round, one that finds nothing, and no third one; then set-up and settling.
+    double rounds = 1024.0 / 330 * 1000 + scan;
+    double settling = 180 + 1024.0 / 1300 * 1000;
+    assertEquals(
+        rounds,
+        prediction.totalMillis() - prediction.downtimeMillis() - 330 - settling,
+        20,
+        "in rounds");
+  }
+
   @Test
   void stopAndCopyTakesAsLongAsTheLinkNeeds() {
     Prediction prediction =

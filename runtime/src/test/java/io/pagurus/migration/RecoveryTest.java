@@ -64,6 +64,7 @@ final class RecoveryTest {
         0,
         Instant.EPOCH,
         "Before the crash.",
+        false,
         outcome,
         Optional.empty());
   }

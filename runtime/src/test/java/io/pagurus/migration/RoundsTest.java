@@ -4,7 +4,10 @@ import static io.pagurus.migration.Rounds.Advice.ANOTHER;
 import static io.pagurus.migration.Rounds.Advice.AT_MOST;
 import static io.pagurus.migration.Rounds.Advice.GOOD_ENOUGH;
 import static io.pagurus.migration.Rounds.Advice.NOT_FALLING;
+import static io.pagurus.migration.Rounds.Advice.ONLY_THE_SCAN;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -14,7 +17,7 @@ final class RoundsTest {
   private final Rounds rounds = new Rounds(300, 4);
 
   private void round(long mebibytes, long millis) {
-    rounds.add(mebibytes * MIB, TimeUnit.MILLISECONDS.toNanos(millis));
+    rounds.add(mebibytes * MIB, TimeUnit.MILLISECONDS.toNanos(millis), 0);
   }
 
   @Test
@@ -28,7 +31,42 @@ final class RoundsTest {
   void roundsEndOnceWhatIsLeftFitsTheDowntimeLimit() {
     round(1000, 10_000);
     round(100, 1000);
+    round(10, 100);
     assertEquals(GOOD_ENOUGH, rounds.advice());
+    assertFalse(rounds.missedTheLimit());
+  }
+
+  @Test
+  void theLastLookThroughAllMemoryIsPartOfTheDowntime() {
+    round(1000, 10_000);
+    round(10, 400);
+    // 200 ms, 80 of them beside the dump; 400 to look, and 4 to send 0.4 MiB.
+    assertEquals(524, rounds.predictedDowntimeMillis());
+  }
+
+  @Test
+  void roundsEndWhenOnlyTheLookThroughAllMemoryTakesTooLong() {
+    round(1000, 10_000);
+    round(90, 900);
+    assertEquals(ANOTHER, rounds.advice(), "how long the look takes is not known");
+    round(8, 400);
+    assertEquals(ONLY_THE_SCAN, rounds.advice());
+    assertTrue(rounds.missedTheLimit());
+  }
+
+  @Test
+  void aLookThatTheDumpCoversCostsNothing() {
+    round(100, 1000);
+    round(1, 70);
+    assertEquals(200, rounds.predictedDowntimeMillis());
+    assertEquals(GOOD_ENOUGH, rounds.advice());
+  }
+
+  @Test
+  void theTimeThatARoundWaitedForItsPaceIsNotSpentInTheWindow() {
+    rounds.add(1000 * MIB, TimeUnit.SECONDS.toNanos(100), TimeUnit.SECONDS.toNanos(90));
+    rounds.add(0, TimeUnit.SECONDS.toNanos(4), TimeUnit.MILLISECONDS.toNanos(3600));
+    assertEquals(520, rounds.predictedDowntimeMillis());
   }
 
   @Test

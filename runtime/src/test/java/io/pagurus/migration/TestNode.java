@@ -98,11 +98,26 @@ final class TestNode implements AutoCloseable {
     return request(service, ticket, strategy, Optional.empty(), false);
   }
 
+  /** One that lets the memory follow the restore where that is better. */
+  static MigrationRequest allowingPostCopy(String service, String ticket, Strategy strategy) {
+    return request(service, ticket, strategy, Optional.empty(), true, false);
+  }
+
   private static MigrationRequest request(
       String service,
       String ticket,
       Strategy strategy,
       Optional<Long> timeoutMillis,
+      boolean dryRun) {
+    return request(service, ticket, strategy, timeoutMillis, false, dryRun);
+  }
+
+  private static MigrationRequest request(
+      String service,
+      String ticket,
+      Strategy strategy,
+      Optional<Long> timeoutMillis,
+      boolean allowPostCopy,
       boolean dryRun) {
     return new MigrationRequest(
         service,
@@ -116,7 +131,7 @@ final class TestNode implements AutoCloseable {
         Optional.empty(),
         Optional.empty(),
         false,
-        false,
+        allowPostCopy,
         dryRun,
         List.of());
   }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -23,7 +24,7 @@ final class CpuShareTest {
   void whatIsUsedStaysBelowTheShare(double cores) {
     CpuShare share = share(cores);
     for (int chunk = 0; chunk < 1000; chunk++) {
-      share.await();
+      share.await(() -> true);
       // Two threads at work at once.
       cpu.addAndGet(2 * MILLI);
       clock.addAndGet(MILLI);
@@ -35,10 +36,28 @@ final class CpuShareTest {
 
   @ParameterizedTest
   @ValueSource(longs = {0, 10, 1000})
-  void oneWaitIsShortEnoughToBeInterruptedSoon(long usedMillis) {
+  void theWaitLastsUntilAllThatWasUsedIsDue(long usedMillis) {
     CpuShare share = share(0.01);
     cpu.addAndGet(usedMillis * MILLI);
-    share.await();
-    assertEquals(Math.min(usedMillis * 100, 100) * MILLI, clock.get());
+    assertEquals(usedMillis * 100 * MILLI, share.await(() -> true));
+    assertEquals(usedMillis * 100 * MILLI, clock.get());
+  }
+
+  @Test
+  void anEarlyEndIsSeenWithinATenthOfASecond() {
+    CpuShare share = share(0.01);
+    cpu.addAndGet(1000 * MILLI);
+    share.await(() -> clock.get() < 350 * MILLI);
+    assertEquals(400 * MILLI, clock.get());
+  }
+
+  @Test
+  void anInterruptEndsTheWaitAndStays() {
+    CpuShare share = share(0.01);
+    cpu.addAndGet(1000 * MILLI);
+    Thread.currentThread().interrupt();
+    share.await(() -> true);
+    assertTrue(Thread.interrupted());
+    assertEquals(0, clock.get());
   }
 }

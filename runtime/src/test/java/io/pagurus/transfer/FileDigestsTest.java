@@ -8,6 +8,7 @@ import io.pagurus.dind.files.SentBlocks;
 import io.pagurus.dind.files.SentBlocks.Run;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -40,6 +41,19 @@ class FileDigestsTest {
     assertTrue(changed(3, 1), "what it was before");
     assertTrue(changed(4, 1));
     assertTrue(digests.changed(FILE + 1, 3, block(1), 0), "of another file");
+  }
+
+  @Test
+  void thePaceIsAskedOnceAMebibyteWhateverHasChanged() {
+    var asked = new AtomicInteger();
+    for (int number = 0; number < 1024; number++) {
+      digests.changed(FILE, number, block(1), 0);
+    }
+    digests.pace(() -> asked.incrementAndGet() > 2);
+    for (int number = 0; number < 1024; number++) {
+      digests.changed(FILE, number, block(1), 0);
+    }
+    assertEquals(4, asked.get());
   }
 
   @Test

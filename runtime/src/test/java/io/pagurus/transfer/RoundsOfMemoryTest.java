@@ -125,6 +125,29 @@ final class RoundsOfMemoryTest {
     assertTrue(contents > Restless.PAGES / 8, contents + " pages");
   }
 
+  @Test
+  void thePaceIsAskedThoughNothingHasChanged() throws Exception {
+    try (DigestStore digests = new DigestStore(ROOM << 4);
+        MemorySender sender = MemorySender.inRounds(digests);
+        Received store = new Received(directory)) {
+      change(1);
+      freeze();
+      round(sender, store, true);
+      long sent = sender.pagesSent();
+      var asked = new AtomicInteger();
+      round(
+          sender,
+          store,
+          true,
+          () -> {
+            asked.incrementAndGet();
+            return true;
+          });
+      assertEquals(sent, sender.pagesSent());
+      assertTrue(asked.get() > 2, asked + " times");
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3, 4, 5})
   void theStoreEndsWithWhatTheProcessHas(long seed) throws Exception {

@@ -45,10 +45,13 @@ final class RestoreMemory implements AutoCloseable {
           null,
           null,
           null,
+          null,
           new RestoreCosts(),
           new Placement(Placement.Way.EAGER, "There was nothing to place."));
 
-  private static final Duration SETTLE_LIMIT = Duration.ofMinutes(10);
+  /** So long the daemon may place nothing although every page is here. */
+  private static final Duration IDLE_LIMIT = Duration.ofMinutes(10);
+
   private static final long SLACK_BYTES = 8L << 20;
   private static final Path SOCKET = Path.of("lazy-pages.socket");
 
@@ -58,6 +61,7 @@ final class RestoreMemory implements AutoCloseable {
   private final PageSupply pages;
   private final Process daemon;
   private final PageServer server;
+  private final Served served;
   private final RestoreCosts costs;
   private final Placement placement;
   private final long startedAtMillis = System.currentTimeMillis();
@@ -73,6 +77,7 @@ final class RestoreMemory implements AutoCloseable {
       Map<Integer, List<PagemapEntry>> wanted,
       PageSupply pages,
       PageServer server,
+      Served served,
       Process daemon,
       RestoreCosts costs,
       Placement placement) {
@@ -81,6 +86,7 @@ final class RestoreMemory implements AutoCloseable {
     this.wanted = wanted;
     this.pages = pages;
     this.server = server;
+    this.served = served;
     this.daemon = daemon;
     this.costs = costs;
     this.placement = placement;
@@ -99,16 +105,19 @@ final class RestoreMemory implements AutoCloseable {
     OptionalDouble coming = pages.nanosPerByte();
     Placement placement = placement(images, bytes(wanted), pages.follow(), coming, costs, obstacle);
     if (placement.way() == Placement.Way.EAGER) {
-      var eager = new RestoreMemory(images, work, wanted, pages, null, null, costs, placement);
+      var eager =
+          new RestoreMemory(images, work, wanted, pages, null, null, null, costs, placement);
       if (coming.isPresent() && !wanted.isEmpty()) {
         eager.letCriuReadWhatComes();
       }
       return eager;
     }
-    PageServer server = PageServer.start(new Served(pages));
+    Served served = new Served(pages);
+    PageServer server = PageServer.start(served);
     try {
       Process daemon = daemon(server, images, work);
-      return new RestoreMemory(images, work, wanted, pages, server, daemon, costs, placement);
+      return new RestoreMemory(
+          images, work, wanted, pages, server, served, daemon, costs, placement);
     } catch (IOException e) {
       server.close();
       throw e;
@@ -172,7 +181,11 @@ final class RestoreMemory implements AutoCloseable {
     return wanted;
   }
 
-  private record Served(PageSupply pages) implements PageSource {
+  private record Served(PageSupply pages, Stall stall) implements PageSource {
+    Served(PageSupply pages) {
+      this(pages, new Stall(IDLE_LIMIT, System::nanoTime));
+    }
+
     @Override
     public int await(int pid, long address, int count) throws IOException {
       return pages.await(pid, address, count);
@@ -182,6 +195,7 @@ final class RestoreMemory implements AutoCloseable {
     public void transferTo(int pid, long address, int count, WritableByteChannel out)
         throws IOException {
       pages.transferTo(pid, address, count, out);
+      stall.moved();
     }
   }
 
@@ -275,6 +289,15 @@ final class RestoreMemory implements AutoCloseable {
         cause);
   }
 
+  private boolean allHere() {
+    return wanted.entrySet().stream()
+        .allMatch(
+            process ->
+                process.getValue().stream()
+                    .allMatch(
+                        entry -> pages.holds(process.getKey(), entry.address(), entry.pages())));
+  }
+
   private void requireAll() {
     wanted.forEach(
         (pid, entries) ->
@@ -342,15 +365,16 @@ final class RestoreMemory implements AutoCloseable {
   }
 
   /**
-   * Waits until every page is in place. When that fails, a process that needs a missing page stands
-   * still until {@link #close}: only then would it read zeros, so it must be gone by then.
+   * Waits until every page is in place, for as long as pages are still on their way: a lost link
+   * comes back. When that fails, a process that needs a missing page stands still until {@link
+   * #close}: only then would it read zeros, so it must be gone by then.
    */
   void settle() {
     if (daemon == null) {
       return;
     }
     try {
-      if (!daemon.waitFor(SETTLE_LIMIT.toSeconds(), TimeUnit.SECONDS) || daemon.exitValue() != 0) {
+      if (!served.stall().awaitEnd(daemon, this::allHere) || daemon.exitValue() != 0) {
         throw new MigrationException(
             RESTORE_FAILED, "criu lazy-pages did not place every page: " + words() + ".");
       }
