@@ -228,9 +228,7 @@ final class MemoryTransfer implements AutoCloseable {
             "",
             artifact ->
                 memory.sendUntil(
-                    artifact,
-                    frozen,
-                    () -> artifact.submitted() >= headBytes || dumping.isDone()));
+                    artifact, frozen, () -> artifact.submitted() >= headBytes || dumping.isDone()));
     following =
         Optional.of(
             new FollowingMemory(
