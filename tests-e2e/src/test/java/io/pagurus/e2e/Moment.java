@@ -45,7 +45,9 @@ enum Moment {
   RESTORED_LAZY(Side.DESTINATION, Entry.Restored.class, "--strategy", "pre-copy"),
   FOLLOWING(
       Side.DESTINATION,
-      reached("restored") + "; sleep 0.3",
+      // As timeout(1) ends it: with the last page the moment is over.
+      reached("restored")
+          + "; sleep 0.3; ! grep -q '\"step\":\"settled\"' /var/lib/pagurus/journal/*.journal || exit 124",
       Phase.POST_COPY,
       "--strategy",
       "post-copy",
