@@ -3,6 +3,7 @@ package io.pagurus.e2e;
 import io.pagurus.e2e.Moment.Side;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Optional;
 
 /** What may happen to a migration, as shell lines at one side. */
 enum Fault {
@@ -34,12 +35,8 @@ enum Fault {
       "tc qdisc del dev eth0 root",
       8),
   BYTE_FLIPPED(Side.SOURCE, "true"),
-  /** To write as much would take too long. */
-  DESTINATION_STAGING_FULL(
-      Side.DESTINATION,
-      "until mount -o remount,size=$(($(df --output=used -B1 /dev/shm | tail -1) + 4096)) /dev/shm; do :; done",
-      "mount -o remount,size=4g /dev/shm",
-      4),
+  SOURCE_STAGING_FULL(Side.SOURCE, stagingFull(), stagingEmpty(), 4),
+  DESTINATION_STAGING_FULL(Side.DESTINATION, stagingFull(), stagingEmpty(), 4),
   SOURCE_JOURNAL_FULL(Side.SOURCE, full(), "rm -f /var/lib/pagurus/journal/full", 4),
   DESTINATION_JOURNAL_FULL(Side.DESTINATION, full(), "rm -f /var/lib/pagurus/journal/full", 4),
   SOURCE_JOURNAL_BROKEN(Side.SOURCE, remounted("ro"), remounted("rw"), 4),
@@ -49,12 +46,12 @@ enum Fault {
   SOURCE_STAGING_IO_ERROR(Side.SOURCE, ioErrors("/dev/shm/pagurus"), mended(), 4),
   DESTINATION_STAGING_IO_ERROR(Side.DESTINATION, ioErrors("/dev/shm/pagurus"), mended(), 4),
   /** Fault 1 of CRIU's criu/include/fault-injection.h: FI_DUMP_EARLY. */
-  DUMP_REFUSED(Side.SOURCE, "echo 1 > /run/criu-fault", "rm -f /run/criu-fault", 2),
+  DUMP_REFUSED(Side.SOURCE, "echo 1 > /run/criu-fault", "rm -f /run/criu-fault"),
   /**
    * FI_POST_RESTORE: when the processes are there already. FI_RESTORE_ROOT_ONLY, before that, lets
    * the first process kill itself, which the first of a PID namespace cannot.
    */
-  RESTORE_REFUSED(Side.DESTINATION, "echo 6 > /run/criu-fault", "rm -f /run/criu-fault", 2),
+  RESTORE_REFUSED(Side.DESTINATION, "echo 6 > /run/criu-fault", "rm -f /run/criu-fault"),
   SOURCE_OUT_OF_MEMORY(Side.SOURCE, outOfMemory("pgrep -f '[p]agurus-runtime.jar serve'")),
   DESTINATION_OUT_OF_MEMORY(
       Side.DESTINATION, outOfMemory("pgrep -f '[p]agurus-runtime.jar serve'")),
@@ -68,24 +65,37 @@ enum Fault {
   SOURCE_OUTER_KILLED(Side.SOURCE, "true"),
   DESTINATION_OUTER_KILLED(Side.DESTINATION, "true");
 
+  /** What a strike says for each process that it has hit. */
+  private static final String HIT = "hit";
+
   private final Side side;
   private final String strike;
   private final String repair;
-  private final Duration lasting;
+  private final Optional<Duration> lasting;
 
   Fault(Side side, String strike) {
     this(side, strike, "true", 0);
   }
 
+  /** Lasts until the migration has ended. */
+  Fault(Side side, String strike, String repair) {
+    this(side, strike, repair, Optional.empty());
+  }
+
   Fault(Side side, String strike, String repair, int lastingSeconds) {
+    this(side, strike, repair, Optional.of(Duration.ofSeconds(lastingSeconds)));
+  }
+
+  Fault(Side side, String strike, String repair, Optional<Duration> lasting) {
     this.side = side;
     this.strike = strike;
     this.repair = repair;
-    this.lasting = Duration.ofSeconds(lastingSeconds);
+    this.lasting = lasting;
   }
 
   private static String killed(String found) {
-    return "kill -9 $(" + found + ") 2> /dev/null; true";
+    return "for p in $(%s); do kill -9 $p 2> /dev/null && echo %s $p; done; true"
+        .formatted(found, HIT);
   }
 
   private static String signalled(String signal) {
@@ -101,13 +111,23 @@ enum Fault {
    * out-of-memory killer prefers these processes, and then whoever took it.
    */
   private static String outOfMemory(String found) {
-    return ("for p in $(%s); do echo 1000 > /proc/$p/oom_score_adj; done 2> /dev/null;"
-            + " head -c 8G /dev/zero | tail > /dev/null 2>&1; true")
-        .formatted(found);
+    return ("for p in $(%s); do echo 1000 > /proc/$p/oom_score_adj && marked=\"$marked $p\"; done 2> /dev/null;"
+            + " head -c 8G /dev/zero | tail > /dev/null 2>&1;"
+            + " for p in $marked; do kill -0 $p 2> /dev/null || echo %s $p; done; true")
+        .formatted(found, HIT);
   }
 
   private static String clock(String seconds) {
     return "echo %s > /run/clock-next && mv /run/clock-next /run/clock-offset".formatted(seconds);
+  }
+
+  /** To write as much would take too long. */
+  private static String stagingFull() {
+    return "until mount -o remount,size=$(($(df --output=used -B1 /dev/shm | tail -1) + 4096)) /dev/shm; do :; done";
+  }
+
+  private static String stagingEmpty() {
+    return "mount -o remount,size=4g /dev/shm";
   }
 
   private static String full() {
@@ -144,8 +164,23 @@ enum Fault {
     return repair;
   }
 
-  Duration lasting() {
+  /** Nothing: until the migration has ended. */
+  Optional<Duration> lasting() {
     return lasting;
+  }
+
+  /** Whether it kills processes, of which there may be none at a moment. */
+  boolean mayMiss() {
+    return strike.contains("echo " + HIT);
+  }
+
+  /**
+   * Whether its strike has hit no process.
+   *
+   * @param out what the strike has printed
+   */
+  boolean missed(String out) {
+    return mayMiss() && out.lines().noneMatch(line -> line.startsWith(HIT));
   }
 
   /** Whether processes die with the outer container, as they would with their machine. */

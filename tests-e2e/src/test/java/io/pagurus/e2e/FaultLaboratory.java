@@ -2,6 +2,7 @@ package io.pagurus.e2e;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -16,12 +17,14 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.testcontainers.containers.BindMode;
 
@@ -49,18 +52,37 @@ final class FaultLaboratory implements AutoCloseable {
   /** An engine has read a line, and is killed before it has written it: one every 20 ms. */
   private static final long LINES_IN_AN_ENGINE = 2;
 
+  /** So many lines later it has looked at all its memory since it last stood still. */
+  private static final long LINES_TO_A_LOOK = 14;
+
+  /** How the source says where a service runs that it has kept; {@code docs/operations.md}. */
+  private static final String WHEREABOUTS =
+      "(?s).*(runs again at|runs on at|stays at|started afresh at|does not run: its processes|nothing had changed).*";
+
   /** After so many cases its log is long enough to slow the oracle down. */
   private static final int CASES_OF_A_SERVICE = 12;
 
   /** What came of a case. */
-  record Outcome(String fault, String moment, String ending, long recoveryMillis, String problem) {
+  record Outcome(
+      Fault fault,
+      Moment moment,
+      String ending,
+      long recoveryMillis,
+      boolean missed,
+      String problem) {
     boolean passed() {
       return problem.isEmpty();
     }
 
     String row() {
-      return "| %s | %s | %s | %.1f | %s |"
-          .formatted(fault, moment, ending, recoveryMillis / 1000.0, passed() ? "passed" : problem);
+      return "| %s | %s | %s%s | %.1f | %s |"
+          .formatted(
+              fault,
+              moment.name().toLowerCase(Locale.ROOT),
+              ending,
+              missed ? ", nothing to strike" : "",
+              recoveryMillis / 1000.0,
+              passed() ? "passed" : problem);
     }
   }
 
@@ -74,6 +96,7 @@ final class FaultLaboratory implements AutoCloseable {
   private Leftovers without;
   private int signals;
   private int cases;
+  private int mebibytes;
 
   /** The service's log as the last case left it. */
   private List<String> judged = List.of();
@@ -104,7 +127,7 @@ final class FaultLaboratory implements AutoCloseable {
     var starting = CompletableFuture.runAsync(second::ready, THREADS);
     first.ready();
     starting.join();
-    begin();
+    begin(Moment.LET_IN.mebibytes());
     without = Leftovers.of(destination);
     with = Leftovers.of(source);
   }
@@ -116,8 +139,9 @@ final class FaultLaboratory implements AutoCloseable {
     return outer;
   }
 
-  /** A new service at the source, and nothing else anywhere. */
-  private void begin() {
+  /** A new service with so much memory at the source, and nothing else anywhere. */
+  private void begin(int memory) {
+    mebibytes = memory;
     for (OuterContainer outer : List.of(first, second)) {
       outer.exec("sh", "-c", "docker ps -aq | xargs -r docker rm -fv; docker volume prune -af");
     }
@@ -133,7 +157,8 @@ final class FaultLaboratory implements AutoCloseable {
             "python3",
             "/checker.py",
             host,
-            "" + witness.port())
+            "" + witness.port(),
+            "" + mebibytes)
         .ok();
     source.put(Path.of("src/test/resources/services/checker.py"), "/tmp/checker.py");
     source.docker("cp", "/tmp/checker.py", SERVICE + ":/checker.py").ok();
@@ -171,44 +196,58 @@ final class FaultLaboratory implements AutoCloseable {
 
   private Outcome attemptOnce(Fault fault, Moment moment, int laterMillis) {
     String ending = "?";
+    boolean missed = false;
     long struckAt = System.nanoTime();
     try {
-      if (cases++ >= CASES_OF_A_SERVICE) {
-        begin();
+      if (cases++ >= CASES_OF_A_SERVICE || mebibytes != moment.mebibytes()) {
+        begin(moment.mebibytes());
       }
       clearJournals();
+      Set<String> earlier = statuses().map(Said::id).collect(Collectors.toSet());
       prepare(fault);
+      if (moment.isLazy()) {
+        // What it has learnt of a busy machine may be that an eager restore is better.
+        destination.killRuntime(":");
+        destination.awaitReady();
+      }
       witness.forget();
       OuterContainer before = source;
       Struck struck = strike(fault, moment, laterMillis);
       struckAt = struck.at();
+      missed = struck.missed();
+      assertTrue(!moment.isLazy() || !struck.isEager(), "It was restored eagerly");
       long recovered = awaitOneCopy() - struckAt;
       tidy(fault);
-      ending = (source.equals(before) ? "stayed" : "moved") + struck.error() + judge(fault);
+      ending = (source.equals(before) ? "stayed" : "moved") + struck.error();
+      List<Said> said =
+          patiently(() -> statuses().filter(one -> !earlier.contains(one.id())).toList());
+      // Its journal had begun.
+      assertTruthful(said, moment != Moment.LET_IN);
+      ending += judge(fault, said);
       return new Outcome(
-          fault.toString(),
-          moment.name().toLowerCase(java.util.Locale.ROOT),
-          ending,
-          TimeUnit.NANOSECONDS.toMillis(recovered),
-          "");
+          fault, moment, ending, TimeUnit.NANOSECONDS.toMillis(recovered), missed, "");
     } catch (RuntimeException | AssertionError e) {
       String problem = String.valueOf(e.getMessage()).strip().replaceAll("\\s*\n\\s*", "; ");
       String state = describe();
       reset(fault);
       return new Outcome(
-          fault.toString(),
-          moment.name().toLowerCase(java.util.Locale.ROOT),
+          fault,
+          moment,
           ending,
           TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - struckAt),
+          missed,
           (problem.length() > 600 ? problem.substring(0, 600) : problem) + " " + state);
     }
   }
 
-  /** Whether the service reaches the host over its network now. */
-  boolean isHeard() {
+  /** The service must reach the host over its network, from where it runs. */
+  private void awaitHeard() {
     long since = System.nanoTime();
-    await().atMost(SOON).until(() -> witness.lastHeard() > since);
-    return true;
+    String place = address(source);
+    await()
+        .alias("the witness hears it from " + place)
+        .atMost(SOON)
+        .until(() -> witness.isHeardFrom(place, since));
   }
 
   private void clearJournals() {
@@ -270,9 +309,20 @@ final class FaultLaboratory implements AutoCloseable {
 
   /**
    * @param at when the fault struck, System.nanoTime
+   * @param missed whether there was nobody to strike
    * @param caller what whoever asked for the migration heard
    */
-  private record Struck(long at, Command caller) {
+  private record Struck(long at, boolean missed, Command caller) {
+    /** As it was reported, if it was. */
+    boolean isEager() {
+      return caller.out().startsWith("{")
+          && OuterContainer.json(caller.out())
+              .path("restore_memory")
+              .path("way")
+              .asText()
+              .equals("eager");
+    }
+
     /** The code of the failure that was reported, after a comma; nothing without one. */
     String error() {
       return caller.out().startsWith("{")
@@ -315,20 +365,23 @@ final class FaultLaboratory implements AutoCloseable {
       // See timeout(1).
       assertNotEquals(124, seen.exitCode(), UNSEEN);
       assertEquals(0, seen.exitCode(), "The fault failed");
-      elsewhere.join();
+      String out = same ? seen.out() : elsewhere.join().out();
       switch (fault) {
         case BYTE_FLIPPED -> proxy.flip();
         case SOURCE_OUTER_KILLED, DESTINATION_OUTER_KILLED -> kill(at(fault.side()));
         default -> {}
       }
-      long left = fault.lasting().toNanos() - (System.nanoTime() - struckAt);
-      try {
-        TimeUnit.NANOSECONDS.sleep(Math.max(0, left));
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-      }
+      fault.lasting().ifPresentOrElse(lasting -> pause(struckAt, lasting), moving::join);
       shell(at(fault.side()), fault.repair());
-      return new Struck(struckAt, moving.join());
+      return new Struck(struckAt, fault.missed(out), moving.join());
+    }
+  }
+
+  private static void pause(long since, Duration lasting) {
+    try {
+      TimeUnit.NANOSECONDS.sleep(Math.max(0, lasting.toNanos() - (System.nanoTime() - since)));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -408,27 +461,62 @@ final class FaultLaboratory implements AutoCloseable {
         .count();
   }
 
-  private static List<JsonNode> statuses(OuterContainer outer) {
-    return OuterContainer.json(outer.pagurus("status", "--output", "json").ok())
-        .valueStream()
-        .toList();
+  /**
+   * What a runtime says about a migration.
+   *
+   * @param here whether the service runs beside it
+   */
+  private record Said(JsonNode status, boolean here) {
+    String id() {
+      return status.path("id").asText() + (isSource() ? " source" : " destination");
+    }
+
+    boolean isSource() {
+      return status.path("role").asText().equals("source");
+    }
+
+    boolean isCompleted() {
+      return status.path("outcome").asText().equals("completed");
+    }
+
+    String message() {
+      return status.path("message").asText();
+    }
+
+    JsonNode error() {
+      return status.path("report").path("error");
+    }
+
+    boolean isReported() {
+      return status.has("report");
+    }
+  }
+
+  /** Also of migrations that have ended. */
+  private Stream<Said> statuses() {
+    return Stream.of(first, second)
+        .flatMap(
+            outer ->
+                OuterContainer.json(outer.ask("GET", "/v1/migrations"))
+                    .valueStream()
+                    .map(status -> new Said(status, outer.equals(source))));
   }
 
   /** The oracle; returns what else is to be said of the ending. */
-  private String judge(Fault fault) {
+  private String judge(Fault fault, List<Said> said) {
     // An engine that was killed may only now be noticed, and started again.
     String left = patiently(() -> destination.docker("ps", "-aq").ok());
     assertEquals("", left, "a container is left where the service does not run");
     long before = patiently(() -> source.log(SERVICE)).size();
-    List<String> log = patiently(() -> longer(source.log(SERVICE), before + 3));
+    List<String> log = patiently(() -> longer(source.log(SERVICE), before + LINES_TO_A_LOOK));
     assertEquals(judged, log.subList(0, Math.min(log.size(), judged.size())), "its log changed");
     boolean afresh = isFresh(log, fault);
     judged = log;
     assertTrue(!afresh || fault.killsEverything(), "it was started afresh");
     List<Witness.Life> lives = witness.lives();
     assertTrue(lives.size() <= 3, "two copies at a time: " + lives);
-    assertTruthful();
-    assertTrue(!witness.wentBack() || saysWhatWasLost(), "it went back, and nobody says so");
+    awaitHeard();
+    assertTrue(!witness.wentBack() || saysWhatWasLost(said), "it went back, and nobody says so");
     String back = witness.wentBack() ? ", older state, as it says" : "";
     await()
         .atMost(TIDY)
@@ -438,7 +526,7 @@ final class FaultLaboratory implements AutoCloseable {
               assertEquals("", with.missedBy(source), "left where it runs");
             });
     if (afresh) {
-      begin();
+      begin(mebibytes);
       return back + ", started afresh with its outer container";
     }
     return back;
@@ -458,6 +546,7 @@ final class FaultLaboratory implements AutoCloseable {
     static final Count NONE = new Count("", 0);
 
     static Count of(String line) {
+      assertFalse(line.startsWith("BAD"), line);
       String[] words = line.split(" ", -1);
       assertEquals(2, words.length, line);
       return new Count(words[0], Long.parseLong(words[1]));
@@ -482,22 +571,28 @@ final class FaultLaboratory implements AutoCloseable {
     return afresh;
   }
 
-  private boolean saysWhatWasLost() {
-    return Stream.of(first, second)
-        .flatMap(outer -> statuses(outer).stream())
-        .anyMatch(status -> status.path("message").asText().contains("is lost"));
+  private static boolean saysWhatWasLost(List<Said> said) {
+    return said.stream().anyMatch(one -> one.message().contains("is lost"));
   }
 
-  /** What the runtimes say about the last migration must be so. */
-  private void assertTruthful() {
-    for (OuterContainer outer : List.of(first, second)) {
-      for (JsonNode status : statuses(outer)) {
-        Optional<String> outcome = Optional.of(status.path("outcome").asText());
-        boolean here = outer.equals(source);
-        boolean source = status.path("role").asText().equals("source");
-        boolean completed = outcome.get().equals("completed");
-        String said = "%s, though it runs %s".formatted(status, here ? "here" : "elsewhere");
-        assertTrue(completed != (source == here), said);
+  /** What the runtimes say about the last migration must be so, and enough. */
+  private static void assertTruthful(List<Said> said, boolean begun) {
+    List<Said> sources = said.stream().filter(Said::isSource).toList();
+    assertTrue(!begun || sources.size() == 1, "the source says nothing of it: " + said);
+    for (Said one : said) {
+      assertTrue(one.isCompleted() != (one.isSource() == one.here()), "not so: " + one);
+    }
+    for (Said source : sources) {
+      if (source.isCompleted()) {
+        assertTrue(source.error().isMissingNode(), "completed with an error: " + source);
+      } else {
+        assertTrue(source.message().matches(WHEREABOUTS), "does not say where it runs: " + source);
+        // A runtime that was started again knows no more than its journal.
+        assertTrue(
+            !source.isReported()
+                || (!source.error().path("code").asText().isEmpty()
+                    && source.error().path("message").asText().matches(WHEREABOUTS)),
+            "its error says too little: " + source);
       }
     }
   }
@@ -512,7 +607,7 @@ final class FaultLaboratory implements AutoCloseable {
                   "10",
                   "sh",
                   "-c",
-                  "docker ps -a --format '{{.Names}} {{.Status}}'; pagurus status; tail -qn1 /var/lib/pagurus/journal/* | cut -c10-90")
+                  "docker ps -a --format '{{.Names}} {{.Status}}, {{.CreatedAt}}'; pagurus history | tail -n3; tail -qn1 /var/lib/pagurus/journal/* | cut -c10-90")
               .out()
               .strip()
               .replaceAll("\\s*\n\\s*", "; "));
@@ -537,7 +632,7 @@ final class FaultLaboratory implements AutoCloseable {
       kill(outer);
       outer.awaitReady();
     }
-    begin();
+    begin(mebibytes);
   }
 
   @Override

@@ -1,12 +1,15 @@
 package io.pagurus.e2e;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * As many laboratories as JOBS says, one without it; each tries one case at a time. Most of a case
@@ -63,6 +66,22 @@ final class Laboratories implements AutoCloseable {
     long passed = outcomes.stream().filter(FaultLaboratory.Outcome::passed).count();
     System.out.printf("%d of %d cases passed.%n", passed, outcomes.size());
     return passed;
+  }
+
+  /** Faults that were tried at every moment, and never had anything to strike. */
+  List<Fault> idle() {
+    return Arrays.stream(Fault.values())
+        .filter(
+            fault -> {
+              List<FaultLaboratory.Outcome> tried =
+                  outcomes.stream().filter(outcome -> outcome.fault() == fault).toList();
+              return tried.stream()
+                      .map(FaultLaboratory.Outcome::moment)
+                      .collect(Collectors.toSet())
+                      .equals(Set.of(Moment.values()))
+                  && tried.stream().allMatch(FaultLaboratory.Outcome::missed);
+            })
+        .toList();
   }
 
   @Override

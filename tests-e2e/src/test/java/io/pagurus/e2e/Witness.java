@@ -80,9 +80,11 @@ final class Witness implements AutoCloseable {
     return List.copyOf(lives);
   }
 
-  /** When it was heard last, System.nanoTime. */
-  synchronized long lastHeard() {
-    return lives.isEmpty() ? Long.MIN_VALUE : lives.getLast().untilNanos();
+  /** Whether the last that was heard came from there, and since then, System.nanoTime. */
+  synchronized boolean isHeardFrom(String address, long sinceNanos) {
+    return !lives.isEmpty()
+        && lives.getLast().place().getHostAddress().equals(address)
+        && lives.getLast().untilNanos() > sinceNanos;
   }
 
   @Override
