@@ -9,6 +9,7 @@ import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.dind.files.Limits;
 import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
+import io.pagurus.engine.CheckpointFiles;
 import io.pagurus.engine.ContainerEngine;
 import io.pagurus.model.MigrationException;
 import io.pagurus.policy.Policy;
@@ -62,6 +63,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private final CountDownLatch begun = new CountDownLatch(1);
   private final CountDownLatch imagePresent = new CountDownLatch(1);
   private final Map<Integer, String> digests = new HashMap<>();
+  private final AtomicBoolean checkpointCame = new AtomicBoolean();
   private final Set<Sink> sinks = ConcurrentHashMap.newKeySet();
   private volatile Message.ServicePlan plan;
   private volatile MigrationException stopped;
@@ -244,11 +246,34 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     arrival.log(name.substring(0, at), offset, in);
   }
 
-  /** Its bytes go to the staging tmpfs, whose size bounds them. */
+  /**
+   * Its bytes go to the staging tmpfs, whose size bounds them. Once: what has been looked at must
+   * not change any more.
+   */
   private void receiveCheckpoint(Arrival arrival, InputStream in) throws IOException {
+    if (!checkpointCame.compareAndSet(false, true)) {
+      throw new MigrationException(PROTOCOL, "A second checkpoint came.");
+    }
     Path images = Staging.create(staging, Arrival.CHECKPOINT);
-    TreeReceiver.receive(in, images, Limits.data(Long.MAX_VALUE, MAX_CHECKPOINT_FILES));
+    try {
+      TreeReceiver.receive(
+          in, images, Limits.flat(Long.MAX_VALUE, MAX_CHECKPOINT_FILES, this::admission));
+    } catch (FileTreeException e) {
+      if (e.isForbidden()) {
+        throw new MigrationException(
+            PROTOCOL, "The source sent what no checkpoint holds. %s".formatted(e.getMessage()), e);
+      }
+      throw e;
+    }
     arrival.stage(images, this, segments);
+  }
+
+  /** What the plan said of the descriptors was judged, and runc may be reading it. */
+  private Limits.Admission admission(String name) {
+    if (name.equals(CheckpointFiles.DESCRIPTORS) && !plan.descriptors().isEmpty()) {
+      return Limits.Admission.IGNORE;
+    }
+    return CheckpointFiles.isKnown(name) ? Limits.Admission.TAKE : Limits.Admission.REFUSE;
   }
 
   /**

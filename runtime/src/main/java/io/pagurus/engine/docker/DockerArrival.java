@@ -21,6 +21,7 @@ import io.pagurus.dind.NetworkSpec;
 import io.pagurus.dind.VolumeSpec;
 import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.engine.Arrival;
+import io.pagurus.engine.CheckpointFiles;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.Placement;
@@ -173,7 +174,8 @@ final class DockerArrival implements Arrival {
   private void load() throws IOException {
     Files.createDirectories(checkpoint);
     Files.writeString(
-        checkpoint.resolve("descriptors.json"), JSON.writeValueAsString(plan.descriptors()));
+        checkpoint.resolve(CheckpointFiles.DESCRIPTORS),
+        JSON.writeValueAsString(plan.descriptors()));
     start.load();
   }
 
