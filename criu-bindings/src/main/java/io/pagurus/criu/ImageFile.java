@@ -48,7 +48,7 @@ public final class ImageFile {
       for (byte[] length = in.readNBytes(Integer.BYTES);
           length.length > 0;
           length = in.readNBytes(Integer.BYTES)) {
-        messages.add(message(in, length));
+        messages.add(message(in, length, limit(type)));
       }
       return messages;
     } catch (CriuFormatException malformed) {
@@ -57,14 +57,32 @@ public final class ImageFile {
     }
   }
 
-  private static Message message(InputStream in, byte[] length) throws IOException {
+  /**
+   * Reads a file of one message.
+   *
+   * @throws CriuFormatException also when it has none or more
+   */
+  static Message single(Path file, ImageType type) throws IOException {
+    List<Message> messages = read(file, type);
+    if (messages.size() != 1) {
+      throw new CriuFormatException(
+          "Cannot read %s: %d entries, one expected".formatted(file, messages.size()));
+    }
+    return messages.getFirst();
+  }
+
+  /** All filters of all processes are one message: some 8 KiB for each process. */
+  private static int limit(ImageType type) {
+    return type == ImageType.SECCOMP ? 4 * MAX_MESSAGE_BYTES : MAX_MESSAGE_BYTES;
+  }
+
+  private static Message message(InputStream in, byte[] length, int limit) throws IOException {
     if (length.length < Integer.BYTES) {
       throw new CriuFormatException("Truncated within a length");
     }
     long bytes = Integer.toUnsignedLong(word(length));
-    if (bytes > MAX_MESSAGE_BYTES) {
-      throw new CriuFormatException(
-          "Message of %d bytes, limit %d".formatted(bytes, MAX_MESSAGE_BYTES));
+    if (bytes > limit) {
+      throw new CriuFormatException("Message of %d bytes, limit %d".formatted(bytes, limit));
     }
     byte[] body = in.readNBytes((int) bytes);
     if (body.length < bytes) {
