@@ -70,6 +70,7 @@ final class DockerArrival implements Arrival {
   private final Path checkpoint;
   private RestoreMemory memory = RestoreMemory.NONE;
   private SparedMemory shared;
+  private CheckpointJudge judge;
 
   DockerArrival(
       EngineApi api,
@@ -144,7 +145,9 @@ final class DockerArrival implements Arrival {
       id = api.create(plan.service(), spec.createBody(image));
       whenCreated.accept(id);
       // Not later: the engine answers no inspect of a container that is starting.
-      InnerContainer created = InnerContainer.of(api.inspect(id));
+      ObjectNode description = api.inspect(id);
+      judge = CheckpointJudge.of(description, api.info());
+      InnerContainer created = InnerContainer.of(description);
       files = new ServiceFiles(created);
       Path directory = DockerEngine.DATA_ROOT.resolve("containers").resolve(id);
       oldLog = new ContainerLog(directory.resolve(id + "-json.log"));
@@ -241,6 +244,7 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException {
+    judge.judge(images);
     new CheckpointDirectory(images).startInRootCgroups();
     shared = SparedMemory.read(images, work, segments);
     memory = RestoreMemory.start(images, work, pages, costs, lazyObstacle.get());
