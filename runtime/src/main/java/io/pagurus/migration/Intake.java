@@ -33,6 +33,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /**
@@ -65,6 +66,8 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private final Map<Integer, String> digests = new HashMap<>();
   private final AtomicBoolean checkpointCame = new AtomicBoolean();
   private final Set<Sink> sinks = ConcurrentHashMap.newKeySet();
+  private final AtomicLong received = new AtomicLong();
+  private volatile long mostBytes = Long.MAX_VALUE;
   private volatile Message.ServicePlan plan;
   private volatile MigrationException stopped;
   private volatile PageStore pages;
@@ -90,6 +93,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   /** The plan is here: artifacts have a place, and a limit. */
   void begin(Message.ServicePlan announced) {
     plan = announced;
+    mostBytes = engine.policy().bytes();
     begun.countDown();
   }
 
@@ -370,6 +374,16 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     }
   }
 
+  /** The plan's figures were judged; this is what they are held to, whatever goes where. */
+  private void count(int length) {
+    if (received.addAndGet(length) > mostBytes) {
+      throw new MigrationException(
+          FORBIDDEN,
+          "The destination's policy allows a service %d bytes, and its source sends more (rule bytes)."
+              .formatted(mostBytes));
+    }
+  }
+
   /** Counts as being under way until it is finished or abandoned. */
   private final class Sink implements ArtifactSink {
     private final ArtifactSink sink;
@@ -384,6 +398,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     @Override
     public void accept(byte[] bytes, int length) throws IOException {
       try {
+        count(length);
         sink.accept(bytes, length);
       } catch (IOException | RuntimeException e) {
         throwReason();

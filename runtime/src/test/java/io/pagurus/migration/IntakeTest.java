@@ -11,6 +11,7 @@ import io.pagurus.engine.Arrival;
 import io.pagurus.engine.FakeEngine;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.policy.PolicyFile;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSink;
@@ -261,6 +262,29 @@ final class IntakeTest {
     assertEquals(FailureCode.PROTOCOL, failure.code(), failure::getMessage);
     assertEquals("safe", Files.readString(directory.resolve("victim")));
     assertEquals(1, left.get());
+  }
+
+  @Test
+  void allThatComesIsHeldToThePolicysBytes() throws IOException {
+    Path rules = Files.writeString(directory.resolve("policy.yaml"), "bytes: 2MiB");
+    engine.policy = new PolicyFile(rules).get();
+    intake.begin(plan());
+    intake.openPages(Optional.empty());
+    byte[] most = new byte[1 << 20];
+    // Also what was given up: all of it came.
+    for (Kind kind : List.of(Kind.ROOTFS, Kind.CHECKPOINT)) {
+      ArtifactSink sink = open(kind);
+      sink.accept(most, most.length);
+      sink.abandon();
+    }
+    ArtifactSink third = open(Kind.LOG);
+    var failure = assertThrows(MigrationException.class, () -> third.accept(most, 1));
+    third.abandon();
+    assertEquals(FailureCode.FORBIDDEN, failure.code(), failure::getMessage);
+    assertEquals(
+        "The destination's policy allows a service 2097152 bytes, and its source sends more (rule bytes).",
+        failure.getMessage());
+    intake.close();
   }
 
   @Test
