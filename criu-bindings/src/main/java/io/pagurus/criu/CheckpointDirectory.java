@@ -145,8 +145,7 @@ public record CheckpointDirectory(Path images, Path work) {
 
   /** The set of control groups that the root process is in; the newer field comes first. */
   private OptionalLong rootCgroups() throws IOException {
-    Path core = images.resolve("core-%d.img".formatted(rootPid()));
-    for (Message entry : ImageFile.read(core, ImageType.CORE)) {
+    for (Message entry : ImageFile.read(core(rootPid()), ImageType.CORE)) {
       OptionalLong newer = first(entry, THREAD_CORE, THREAD_CORE_CGROUPS);
       OptionalLong set = newer.isPresent() ? newer : first(entry, TASK_CORE, TASK_CORE_CGROUPS);
       if (set.isPresent()) {
@@ -198,6 +197,59 @@ public record CheckpointDirectory(Path images, Path work) {
    */
   public int rootPid() throws IOException {
     return processes().getFirst().pid();
+  }
+
+  /** A thread, by its number in the innermost pid namespace. */
+  public record CheckpointedThread(int id, ThreadRights rights) {}
+
+  /**
+   * What a restore gives to each thread of each process, the first thread first; without zombies.
+   *
+   * @throws CriuFormatException when a file is corrupt, or not as CRIU writes it
+   * @throws java.nio.file.NoSuchFileException when a file is missing
+   */
+  public SequencedMap<Integer, List<CheckpointedThread>> threads() throws IOException {
+    SequencedMap<Integer, List<CheckpointedThread>> all = new LinkedHashMap<>();
+    for (CheckpointedProcess process : processes()) {
+      int pid = process.pid();
+      Optional<ThreadRights> first = ThreadRights.ofLeader(core(pid));
+      if (first.isEmpty()) {
+        continue;
+      }
+      List<CheckpointedThread> threads = new ArrayList<>();
+      threads.add(new CheckpointedThread(pid, first.get()));
+      if (process.threads().isEmpty() || process.threads().getFirst() != pid) {
+        throw new CriuFormatException("Process %d is not its own first thread".formatted(pid));
+      }
+      for (int id : process.threads().subList(1, process.threads().size())) {
+        threads.add(new CheckpointedThread(id, ThreadRights.ofThread(core(id))));
+      }
+      if (all.put(pid, threads) != null) {
+        throw new CriuFormatException("Process %d comes twice".formatted(pid));
+      }
+    }
+    return all;
+  }
+
+  private Path core(int thread) {
+    return images.resolve("core-%d.img".formatted(thread));
+  }
+
+  /**
+   * The filters that the threads refer to, if CRIU wrote any.
+   *
+   * @throws CriuFormatException when the file is corrupt, or not as CRIU writes it
+   */
+  public Optional<SeccompFilters> seccompFilters() throws IOException {
+    Path file = images.resolve("seccomp.img");
+    return Files.exists(file) ? Optional.of(SeccompFilters.read(file)) : Optional.empty();
+  }
+
+  /** Whether a restore would give policies of AppArmor to the kernel. */
+  public boolean hasAppArmorPolicies() throws IOException {
+    Path file = images.resolve("apparmor.img");
+    // The magic words alone say that there are none.
+    return Files.exists(file) && Files.size(file) > 2 * Integer.BYTES;
   }
 
   /**

@@ -1,5 +1,10 @@
 package io.pagurus.criu;
 
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.TRUNCATE_EXISTING;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -9,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -30,7 +36,8 @@ public final class ImageFile {
    * @throws java.nio.file.NoSuchFileException when there is no such file
    */
   public static List<Message> read(Path file, ImageType type) throws IOException {
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+    requireRegular(file);
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file, NOFOLLOW_LINKS))) {
       for (int expected : type.magics()) {
         byte[] magic = in.readNBytes(Integer.BYTES);
         if (magic.length < Integer.BYTES || word(magic) != expected) {
@@ -41,7 +48,7 @@ public final class ImageFile {
       for (byte[] length = in.readNBytes(Integer.BYTES);
           length.length > 0;
           length = in.readNBytes(Integer.BYTES)) {
-        messages.add(message(in, length));
+        messages.add(message(in, length, limit(type)));
       }
       return messages;
     } catch (CriuFormatException malformed) {
@@ -50,14 +57,32 @@ public final class ImageFile {
     }
   }
 
-  private static Message message(InputStream in, byte[] length) throws IOException {
+  /**
+   * Reads a file of one message.
+   *
+   * @throws CriuFormatException also when it has none or more
+   */
+  static Message single(Path file, ImageType type) throws IOException {
+    List<Message> messages = read(file, type);
+    if (messages.size() != 1) {
+      throw new CriuFormatException(
+          "Cannot read %s: %d entries, one expected".formatted(file, messages.size()));
+    }
+    return messages.getFirst();
+  }
+
+  /** All filters of all processes are one message: some 8 KiB for each process. */
+  private static int limit(ImageType type) {
+    return type == ImageType.SECCOMP ? 4 * MAX_MESSAGE_BYTES : MAX_MESSAGE_BYTES;
+  }
+
+  private static Message message(InputStream in, byte[] length, int limit) throws IOException {
     if (length.length < Integer.BYTES) {
       throw new CriuFormatException("Truncated within a length");
     }
     long bytes = Integer.toUnsignedLong(word(length));
-    if (bytes > MAX_MESSAGE_BYTES) {
-      throw new CriuFormatException(
-          "Message of %d bytes, limit %d".formatted(bytes, MAX_MESSAGE_BYTES));
+    if (bytes > limit) {
+      throw new CriuFormatException("Message of %d bytes, limit %d".formatted(bytes, limit));
     }
     byte[] body = in.readNBytes((int) bytes);
     if (body.length < bytes) {
@@ -67,10 +92,25 @@ public final class ImageFile {
     return Message.parse(body);
   }
 
-  /** Writes a file anew, replacing one that is there. */
+  /**
+   * A checkpoint may be a stranger's: a link may lead anywhere, and to open a FIFO may take for
+   * ever.
+   *
+   * @throws CriuFormatException when it is no regular file
+   * @throws java.nio.file.NoSuchFileException when there is no such file
+   */
+  static void requireRegular(Path file) throws IOException {
+    if (!Files.readAttributes(file, BasicFileAttributes.class, NOFOLLOW_LINKS).isRegularFile()) {
+      throw new CriuFormatException("%s is no regular file".formatted(file));
+    }
+  }
+
+  /** Writes a file anew, replacing one that is there; never through a link. */
   public static void write(Path file, ImageType type, Iterable<Message> messages)
       throws IOException {
-    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+    try (OutputStream out =
+        new BufferedOutputStream(
+            Files.newOutputStream(file, CREATE, TRUNCATE_EXISTING, WRITE, NOFOLLOW_LINKS))) {
       for (int magic : type.magics()) {
         out.write(word(magic));
       }

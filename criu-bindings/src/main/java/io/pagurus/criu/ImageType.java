@@ -14,6 +14,7 @@ public enum ImageType {
   CORE(Head.COMMON, 0x55053847),
   CGROUP(Head.COMMON, 0x59383330),
   MM(Head.COMMON, 0x57492820),
+  SECCOMP(Head.COMMON, 0x64413049),
   STATS(Head.SERVICE, 0x57093306);
 
   private static final int COMMON_MAGIC = 0x54564319;

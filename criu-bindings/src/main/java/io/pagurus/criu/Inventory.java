@@ -29,11 +29,6 @@ public record Inventory(int imageVersion, Optional<String> runId) {
   }
 
   private static Message entry(Path file) throws IOException {
-    List<Message> messages = ImageFile.read(file, ImageType.INVENTORY);
-    if (messages.size() != 1) {
-      throw new CriuFormatException(
-          "Cannot read %s: %d entries, one expected".formatted(file, messages.size()));
-    }
-    return messages.getFirst();
+    return ImageFile.single(file, ImageType.INVENTORY);
   }
 }

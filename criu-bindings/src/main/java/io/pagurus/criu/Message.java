@@ -95,6 +95,50 @@ public final class Message {
     return numbers;
   }
 
+  /** Whether it has anything in a field. */
+  boolean has(int field) {
+    return fields.hasField(field);
+  }
+
+  /**
+   * The values of a repeated integer as CRIU writes it: protobuf also knows them packed, and mixed
+   * in any order.
+   *
+   * @throws CriuFormatException when they are written in another way
+   */
+  List<Long> unpacked(int field) throws CriuFormatException {
+    Field all = fields.getField(field);
+    if (!all.getLengthDelimitedList().isEmpty()) {
+      throw new CriuFormatException("Field %d is packed".formatted(field));
+    }
+    return all.getVarintList();
+  }
+
+  /**
+   * @throws CriuFormatException unless the field is there, and once
+   */
+  byte[] requiredBytes(int field) throws CriuFormatException {
+    List<ByteString> all = fields.getField(field).getLengthDelimitedList();
+    if (all.size() != 1) {
+      throw new CriuFormatException("%d values in field %d".formatted(all.size(), field));
+    }
+    return all.getFirst().toByteArray();
+  }
+
+  /**
+   * The embedded message of a field that is not repeated. If it came twice, protobuf would merge
+   * the two, and every reader in its own way.
+   *
+   * @throws CriuFormatException when it is malformed or comes twice
+   */
+  Optional<Message> single(int field) throws CriuFormatException {
+    List<Message> all = messages(field);
+    if (all.size() > 1) {
+      throw new CriuFormatException("Field %d comes %d times".formatted(field, all.size()));
+    }
+    return all.stream().findFirst();
+  }
+
   /** The text of a string field. */
   public Optional<String> text(int field) {
     List<ByteString> all = fields.getField(field).getLengthDelimitedList();

@@ -2,6 +2,7 @@ package io.pagurus.criu;
 
 import static io.pagurus.criu.PagemapEntry.PAGE_BYTES;
 import static io.pagurus.criu.PagemapEntry.PRESENT;
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 import static java.nio.file.StandardCopyOption.ATOMIC_MOVE;
 import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
@@ -121,7 +122,8 @@ public final class PagesWriter implements Closeable {
               .map(entry -> entry.absent() ? entry.withFlags(PRESENT) : entry)
               .toList();
       Path pages = checkpoint.pagesFile(pagemap.pagesId());
-      FileChannel old = FileChannel.open(pages, READ);
+      ImageFile.requireRegular(pages);
+      FileChannel old = FileChannel.open(pages, READ, NOFOLLOW_LINKS);
       FileChannel now = null;
       try {
         Path newPages = pages.resolveSibling(pages.getFileName() + ".new");

@@ -77,6 +77,23 @@ class CheckpointDirectoryTest {
   }
 
   @Test
+  void whatIsNoRegularFileIsNeverOpened() throws Exception {
+    Path victim = Files.writeString(directory.resolve("victim"), "safe");
+    Files.createSymbolicLink(directory.resolve("pagemap-1.img"), victim);
+    Files.createSymbolicLink(directory.resolve("pagemap-shmem-1.img"), victim);
+    Files.createDirectory(directory.resolve("pstree.img"));
+    String fifo = directory.resolve("inventory.img").toString();
+    assertEquals(0, new ProcessBuilder("mkfifo", fifo).start().waitFor());
+    assertThrows(CriuFormatException.class, () -> checkpoint.pagemap(1));
+    assertThrows(CriuFormatException.class, () -> checkpoint.sharedMemory(1));
+    assertThrows(CriuFormatException.class, checkpoint::processes);
+    assertThrows(CriuFormatException.class, checkpoint::inventory);
+    PagemapFile empty = new PagemapFile(1, List.of());
+    assertThrows(IOException.class, () -> empty.write(directory.resolve("pagemap-1.img")));
+    assertEquals("safe", Files.readString(victim));
+  }
+
+  @Test
   void dumpStatisticsBearCriusOwnNames() throws IOException {
     file(
         "stats-dump",

@@ -9,6 +9,7 @@ import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.dind.files.Limits;
 import io.pagurus.dind.files.TreeReceiver;
 import io.pagurus.engine.Arrival;
+import io.pagurus.engine.CheckpointFiles;
 import io.pagurus.engine.ContainerEngine;
 import io.pagurus.model.MigrationException;
 import io.pagurus.policy.Policy;
@@ -32,6 +33,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /**
@@ -62,7 +64,10 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private final CountDownLatch begun = new CountDownLatch(1);
   private final CountDownLatch imagePresent = new CountDownLatch(1);
   private final Map<Integer, String> digests = new HashMap<>();
+  private final AtomicBoolean checkpointCame = new AtomicBoolean();
   private final Set<Sink> sinks = ConcurrentHashMap.newKeySet();
+  private final AtomicLong received = new AtomicLong();
+  private volatile long mostBytes = Long.MAX_VALUE;
   private volatile Message.ServicePlan plan;
   private volatile MigrationException stopped;
   private volatile PageStore pages;
@@ -88,6 +93,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   /** The plan is here: artifacts have a place, and a limit. */
   void begin(Message.ServicePlan announced) {
     plan = announced;
+    mostBytes = engine.policy().bytes();
     begun.countDown();
   }
 
@@ -138,9 +144,14 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
    * @param left runs once, when the artifact is finished or abandoned
    */
   ArtifactSink open(Message.ArtifactBegin begin, Arrival arrival, Runnable left) {
-    Sink sink = new Sink(sinkOf(begin, arrival), left);
+    Sink sink = new Sink(sinkOf(begin, arrival), !comesAgain(begin.kind()), left);
     sinks.add(sink);
     return sink;
+  }
+
+  /** Rounds send the same pages and blocks anew; what is stored of them is bounded by the plan. */
+  private static boolean comesAgain(Message.ArtifactBegin.Kind kind) {
+    return kind == Message.ArtifactBegin.Kind.MEMORY || kind == Message.ArtifactBegin.Kind.TMPFS;
   }
 
   private ArtifactSink sinkOf(Message.ArtifactBegin begin, Arrival arrival) {
@@ -244,11 +255,34 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     arrival.log(name.substring(0, at), offset, in);
   }
 
-  /** Its bytes go to the staging tmpfs, whose size bounds them. */
+  /**
+   * Its bytes go to the staging tmpfs, whose size bounds them. Once: what has been looked at must
+   * not change any more.
+   */
   private void receiveCheckpoint(Arrival arrival, InputStream in) throws IOException {
+    if (!checkpointCame.compareAndSet(false, true)) {
+      throw new MigrationException(PROTOCOL, "A second checkpoint came.");
+    }
     Path images = Staging.create(staging, Arrival.CHECKPOINT);
-    TreeReceiver.receive(in, images, Limits.data(Long.MAX_VALUE, MAX_CHECKPOINT_FILES));
+    try {
+      TreeReceiver.receive(
+          in, images, Limits.flat(Long.MAX_VALUE, MAX_CHECKPOINT_FILES, this::admission));
+    } catch (FileTreeException e) {
+      if (e.isForbidden()) {
+        throw new MigrationException(
+            PROTOCOL, "The source sent what no checkpoint holds. %s".formatted(e.getMessage()), e);
+      }
+      throw e;
+    }
     arrival.stage(images, this, segments);
+  }
+
+  /** What the plan said of the descriptors was judged, and runc may be reading it. */
+  private Limits.Admission admission(String name) {
+    if (name.equals(CheckpointFiles.DESCRIPTORS) && !plan.descriptors().isEmpty()) {
+      return Limits.Admission.IGNORE;
+    }
+    return CheckpointFiles.isKnown(name) ? Limits.Admission.TAKE : Limits.Admission.REFUSE;
   }
 
   /**
@@ -345,20 +379,35 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     }
   }
 
+  /** The plan's figures were judged; this is what they are held to, whatever goes where. */
+  private void count(int length) {
+    if (received.addAndGet(length) > mostBytes) {
+      throw new MigrationException(
+          FORBIDDEN,
+          "The destination's policy allows a service %d bytes, and its source sends more (rule bytes)."
+              .formatted(mostBytes));
+    }
+  }
+
   /** Counts as being under way until it is finished or abandoned. */
   private final class Sink implements ArtifactSink {
     private final ArtifactSink sink;
+    private final boolean counted;
     private final Runnable left;
     private final AtomicBoolean gone = new AtomicBoolean();
 
-    Sink(ArtifactSink sink, Runnable left) {
+    Sink(ArtifactSink sink, boolean counted, Runnable left) {
       this.sink = sink;
+      this.counted = counted;
       this.left = left;
     }
 
     @Override
     public void accept(byte[] bytes, int length) throws IOException {
       try {
+        if (counted) {
+          count(length);
+        }
         sink.accept(bytes, length);
       } catch (IOException | RuntimeException e) {
         throwReason();

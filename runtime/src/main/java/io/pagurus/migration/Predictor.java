@@ -192,7 +192,9 @@ final class Predictor {
     }
     return ended(
         Strategy.PRE_COPY,
-        window(scan + sending(changed), sharedWhileFrozen(true)) + placing(),
+        window(
+                Rounds.frozenScan(scan, costs.dump()) + sending(changed), sharedWhileFrozen(true))
+            + placing(),
         taken + sharedBefore(),
         placingLater());
   }

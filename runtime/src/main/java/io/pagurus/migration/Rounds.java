@@ -91,7 +91,19 @@ final class Rounds {
     // One look tells nothing about change: as if all of it had changed.
     return rounds.size() == 1
         ? windowMillis((double) rounds.getLast().millis())
-        : windowMillis(scanMillis + restMillis());
+        : windowMillis(frozenScan(scanMillis, DUMP_MILLIS) + restMillis());
+  }
+
+  /**
+   * How long the look through frozen memory takes of what it takes in a round: once the dump has
+   * ended, a second thread helps, see {@link io.pagurus.transfer.MemorySender}.
+   *
+   * @param dump in the unit of the scan
+   */
+  static double frozenScan(double scan, double dump) {
+    return Runtime.getRuntime().availableProcessors() > 1
+        ? Math.min(scan, dump + Math.max(0, scan - dump) / 2)
+        : scan;
   }
 
   /**

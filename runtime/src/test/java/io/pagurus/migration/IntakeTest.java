@@ -23,14 +23,17 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 @Timeout(20)
 final class IntakeTest {
@@ -213,6 +216,133 @@ final class IntakeTest {
             });
     assertEquals(FailureCode.PROTOCOL, tooMany.code());
     assertTrue(tooMany.getMessage().contains("4096 probes"), tooMany.getMessage());
+  }
+
+  private void receiveCheckpoint(Path files) throws IOException {
+    var stream = new ByteArrayOutputStream();
+    FileTree tree = FileTree.plain(files);
+    TreeSender.send(tree, tree.scan(), TreeSnapshot.empty(), path -> false, stream);
+    ArtifactSink sink = open(Kind.CHECKPOINT);
+    try {
+      sink.accept(stream.toByteArray(), stream.size());
+      sink.finish();
+    } finally {
+      sink.abandon();
+    }
+  }
+
+  private Path checkpoint() throws IOException {
+    Path files = Files.createDirectories(directory.resolve("checkpoint"));
+    Files.writeString(files.resolve("inventory.img"), "images of web");
+    Files.writeString(files.resolve("mm-7.img"), "");
+    Files.writeString(files.resolve("descriptors.json"), "[\"theirs\"]");
+    return files;
+  }
+
+  private Path staged(String name) {
+    return directory.resolve("staging").resolve(Arrival.CHECKPOINT).resolve(name);
+  }
+
+  @Test
+  void aCheckpointIsTakenOnce() throws IOException {
+    receiveCheckpoint(checkpoint());
+    assertEquals("images of web", Files.readString(staged("inventory.img")));
+    Path other = checkpoint();
+    Files.writeString(other.resolve("inventory.img"), "images of evil");
+    var failure = assertThrows(MigrationException.class, () -> receiveCheckpoint(other));
+    assertEquals(FailureCode.PROTOCOL, failure.code());
+    assertEquals("images of web", Files.readString(staged("inventory.img")));
+  }
+
+  @Test
+  void theDescriptorsThatWereJudgedStay() throws IOException {
+    Files.createDirectories(staged("descriptors.json").getParent());
+    Files.writeString(staged("descriptors.json"), "[\"judged\"]");
+    receiveCheckpoint(checkpoint());
+    assertEquals("[\"judged\"]", Files.readString(staged("descriptors.json")));
+  }
+
+  @Test
+  void withoutAnyInThePlanThoseOfTheCheckpointCome() throws IOException {
+    intake.begin(Plans.web(PLANNED, List.of()));
+    receiveCheckpoint(checkpoint());
+    assertEquals("[\"theirs\"]", Files.readString(staged("descriptors.json")));
+  }
+
+  /** How to make what is no regular file of its own; {@code $1} is its path. */
+  private static final List<String> TYPES =
+      List.of(
+          "ln -s /etc/passwd \"$1\"",
+          "ln -s ../../victim \"$1\"",
+          "ln mm-7.img \"$1\"",
+          "mkfifo \"$1\"",
+          "mkdir \"$1\"",
+          "mkdir \"$1\"; touch \"$1/core-1.img\"",
+          "mknod \"$1\" c 1 3",
+          "mknod \"$1\" b 7 0",
+          "touch \"$1\"; chmod 4755 \"$1\"");
+
+  private static final List<String> NAMES =
+      List.of(
+          "inventory.img",
+          "pstree.img",
+          "core-1.img",
+          "mm-1.img",
+          "pages-1.img",
+          "pagemap-1.img",
+          "pagemap-shmem-4.img",
+          "seccomp.img",
+          "tmpfs-dev-57.tar.gz.img",
+          "descriptors.json",
+          "spared",
+          "spared-tmpfs",
+          "parent",
+          "pagemap-1.img.new");
+
+  static Stream<Arguments> everyTypeUnderEveryName() {
+    return TYPES.stream().flatMap(type -> NAMES.stream().map(name -> Arguments.of(type, name)));
+  }
+
+  @ParameterizedTest(name = "{0} as {1}")
+  @MethodSource("everyTypeUnderEveryName")
+  void aCheckpointHoldsNothingButFilesOfKnownNames(String make, String name) throws Exception {
+    Path files = checkpoint();
+    Files.writeString(directory.resolve("victim"), "safe");
+    Files.deleteIfExists(files.resolve(name));
+    int exit =
+        new ProcessBuilder("sh", "-ec", make, "sh", name)
+            .directory(files.toFile())
+            .inheritIO()
+            .start()
+            .waitFor();
+    assertEquals(0, exit, "make " + name);
+    var failure = assertThrows(MigrationException.class, () -> receiveCheckpoint(files));
+    assertEquals(FailureCode.PROTOCOL, failure.code(), failure::getMessage);
+    assertEquals("safe", Files.readString(directory.resolve("victim")));
+    assertEquals(1, left.get());
+  }
+
+  @Test
+  void allThatComesIsHeldToThePolicysBytes() throws IOException {
+    Path rules = Files.writeString(directory.resolve("policy.yaml"), "bytes: 2MiB");
+    engine.policy = new PolicyFile(rules).get();
+    intake.begin(plan());
+    intake.openPages(Optional.empty());
+    byte[] most = new byte[1 << 20];
+    // Also what was given up: all of it came.
+    for (Kind kind : List.of(Kind.ROOTFS, Kind.CHECKPOINT)) {
+      ArtifactSink sink = open(kind);
+      sink.accept(most, most.length);
+      sink.abandon();
+    }
+    ArtifactSink third = open(Kind.LOG);
+    var failure = assertThrows(MigrationException.class, () -> third.accept(most, 1));
+    third.abandon();
+    assertEquals(FailureCode.FORBIDDEN, failure.code(), failure::getMessage);
+    assertEquals(
+        "The destination's policy allows a service 2097152 bytes, and its source sends more (rule bytes).",
+        failure.getMessage());
+    intake.close();
   }
 
   @Test

@@ -92,6 +92,9 @@ public final class TreeReceiver {
       String path = in.path(type == Wire.DIRECTORY);
       Interruption.check("apply", path);
       countEntry(path);
+      if (limits.flat().isPresent()) {
+        requireFlat(type, path);
+      }
       switch (type) {
         case Wire.DIRECTORY -> directory(path);
         case Wire.FILE -> file(path);
@@ -102,6 +105,21 @@ public final class TreeReceiver {
         case Wire.PATCH -> patch(path);
         default -> throw malformed(path, "the record type %d is unknown".formatted(type));
       }
+    }
+  }
+
+  /** The root, and new files in it under names that are expected. */
+  private void requireFlat(int type, String path) {
+    boolean fits =
+        switch (type) {
+          case Wire.DIRECTORY -> path.isEmpty();
+          case Wire.FILE ->
+              path.equals(Names.last(path)) && limits.admission(path) != Limits.Admission.REFUSE;
+          default -> false;
+        };
+    if (!fits) {
+      throw FileTreeException.forbidden(
+          path, "only regular files with known names may come, directly in the directory");
     }
   }
 
@@ -157,7 +175,7 @@ public final class TreeReceiver {
       names.add(name);
     }
     for (String name : posix.names(fd, path)) {
-      if (!names.contains(name)) {
+      if (!names.contains(name) && limits.admission(name) != Limits.Admission.IGNORE) {
         removeCounted(fd, name, Names.join(path, name));
       }
     }
@@ -180,7 +198,12 @@ public final class TreeReceiver {
           } finally {
             posix.close(fd);
           }
-          finishLeaf(parent, path, metadata);
+          if (limits.admission(path) == Limits.Admission.IGNORE) {
+            posix.unlink(parent, temporary, 0);
+            files++;
+          } else {
+            finishLeaf(parent, path, metadata);
+          }
         });
   }
 

@@ -439,6 +439,79 @@ class HostileStreamTest {
     }
   }
 
+  private static final Limits FLAT =
+      Limits.flat(
+          1000,
+          20,
+          name ->
+              switch (name) {
+                case "known" -> Limits.Admission.TAKE;
+                case "ours" -> Limits.Admission.IGNORE;
+                default -> Limits.Admission.REFUSE;
+              });
+
+  private void assertNotFlat() {
+    FileTreeException e = assertThrows(FileTreeException.class, () -> receive(FLAT));
+    assertTrue(e.isForbidden(), e::getMessage);
+  }
+
+  private void begin(int type, String path, int mode) throws IOException {
+    start();
+    out.writeByte(type);
+    path(path);
+    metadata(mode);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"known", "ours", "other", "known/known", "other/known"})
+  void aFlatDirectoryTakesNothingButFiles(String name) throws IOException {
+    begin(Wire.SYMLINK, name, LINK);
+    path("../outside/f");
+    assertNotFlat();
+    for (int mode : new int[] {0010600, 0140600, 0020600, 0060600}) {
+      begin(Wire.NODE, name, mode);
+      out.writeLong(0x103);
+      assertNotFlat();
+    }
+    begin(Wire.DIRECTORY, name, FOLDER);
+    out.writeByte(0);
+    assertNotFlat();
+    start();
+    file("known");
+    out.writeByte(Wire.LINK);
+    path(name);
+    path("known");
+    assertNotFlat();
+    start();
+    out.writeByte(Wire.REMOVE);
+    path(name);
+    assertNotFlat();
+    begin(Wire.PATCH, name, REGULAR);
+    assertNotFlat();
+  }
+
+  @Test
+  void aFlatDirectoryTakesKnownNamesAndKeepsItsOwn() throws IOException {
+    Shell.run(target, "echo mine > ours; echo old > known; echo old > left");
+    out.writeByte(Wire.DIRECTORY);
+    path("");
+    metadata(FOLDER);
+    out.writeByte(1);
+    path("known");
+    out.writeShort(0);
+    file("known");
+    file("ours");
+    end(2, 0);
+    receive(FLAT);
+    assertEquals("known\nours\nmine\n", Shell.run(target, "ls -A; cat ours"));
+    start();
+    file("other");
+    assertNotFlat();
+    start();
+    file("known", 0104755);
+    assertNotFlat();
+  }
+
   @Test
   void hostileNamesDoNotReachATerminal() throws IOException {
     file("a\u001b[2J/../b");

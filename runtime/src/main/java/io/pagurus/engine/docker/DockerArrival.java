@@ -21,6 +21,7 @@ import io.pagurus.dind.NetworkSpec;
 import io.pagurus.dind.VolumeSpec;
 import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.engine.Arrival;
+import io.pagurus.engine.CheckpointFiles;
 import io.pagurus.model.Belongings;
 import io.pagurus.model.MigrationException;
 import io.pagurus.model.Placement;
@@ -73,6 +74,7 @@ final class DockerArrival implements Arrival {
   private final Path checkpoint;
   private RestoreMemory memory = RestoreMemory.NONE;
   private SparedMemory shared;
+  private CheckpointJudge judge;
 
   DockerArrival(
       EngineApi api,
@@ -150,7 +152,9 @@ final class DockerArrival implements Arrival {
       id = api.create(plan.service(), body);
       whenCreated.accept(id);
       // Not later: the engine answers no inspect of a container that is starting.
-      InnerContainer created = InnerContainer.of(api.inspect(id));
+      ObjectNode description = api.inspect(id);
+      judge = CheckpointJudge.of(description, api.info());
+      InnerContainer created = InnerContainer.of(description);
       files = new ServiceFiles(created);
       Path directory = DockerEngine.DATA_ROOT.resolve("containers").resolve(id);
       oldLog = new ContainerLog(directory.resolve(id + "-json.log"));
@@ -180,7 +184,8 @@ final class DockerArrival implements Arrival {
   private void load() throws IOException {
     Files.createDirectories(checkpoint);
     Files.writeString(
-        checkpoint.resolve("descriptors.json"), JSON.writeValueAsString(plan.descriptors()));
+        checkpoint.resolve(CheckpointFiles.DESCRIPTORS),
+        JSON.writeValueAsString(plan.descriptors()));
     start.load();
   }
 
@@ -246,6 +251,7 @@ final class DockerArrival implements Arrival {
 
   @Override
   public void stage(Path images, PageSupply pages, SegmentSupply segments) throws IOException {
+    judge.judge(images);
     new CheckpointDirectory(images).startInRootCgroups();
     if (memory != RestoreMemory.NONE) {
       throw new MigrationException(PROTOCOL, "A checkpoint has come already.");

@@ -6,6 +6,7 @@ import io.pagurus.criu.CheckpointDirectory;
 import io.pagurus.criu.PagemapEntry;
 import io.pagurus.criu.PagemapFile;
 import io.pagurus.engine.Arrival.SegmentSupply;
+import io.pagurus.engine.CheckpointFiles;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,6 +22,9 @@ import java.util.Optional;
  * must be here; once that is certain they are emptied, so that a restore reads nothing.
  */
 final class SparedMemory {
+  /** More than image/shared.c takes: 4096 numbers. */
+  private static final long MOST_BYTES = 1 << 20;
+
   private final CheckpointDirectory checkpoint;
   private final List<Long> inodes;
   private final Path placed;
@@ -36,7 +40,7 @@ final class SparedMemory {
 
   /** Where the list is. */
   static Path list(Path images) {
-    return images.resolve("spared");
+    return images.resolve(CheckpointFiles.SPARED);
   }
 
   static void write(Path images, Collection<Long> inodes) throws IOException {
@@ -51,6 +55,9 @@ final class SparedMemory {
   static SparedMemory read(Path images, Path work, SegmentSupply segments) throws IOException {
     List<Long> inodes = new ArrayList<>();
     if (Files.exists(list(images))) {
+      if (Files.size(list(images)) > MOST_BYTES) {
+        throw new IOException("The list of shared memory is too long");
+      }
       for (String line : Files.readAllLines(list(images))) {
         if (!line.matches("\\d{1,9}")) {
           throw new IOException("The list of shared memory is malformed");

@@ -7,6 +7,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import io.pagurus.dind.Mount;
 import io.pagurus.dind.Tool;
+import io.pagurus.engine.CheckpointFiles;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -59,7 +60,7 @@ final class StagedTmpfs implements AutoCloseable {
 
   /** Where the source lists those that CRIU leaves out; device numbers, one a line. */
   static Path list(Path images) {
-    return images.resolve("spared-tmpfs");
+    return images.resolve(CheckpointFiles.SPARED_TMPFS);
   }
 
   static void write(Path images, Collection<String> devices) throws IOException {
