@@ -192,8 +192,7 @@ final class Predictor {
     }
     return ended(
         Strategy.PRE_COPY,
-        window(
-                Rounds.frozenScan(scan, costs.dump()) + sending(changed), sharedWhileFrozen(true))
+        window(Rounds.frozenScan(scan, costs.dump()) + sending(changed), sharedWhileFrozen(true))
             + placing(),
         taken + sharedBefore(),
         placingLater());
