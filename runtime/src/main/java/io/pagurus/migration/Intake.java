@@ -28,6 +28,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -67,7 +68,7 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   private final AtomicBoolean checkpointCame = new AtomicBoolean();
   private final Set<Sink> sinks = ConcurrentHashMap.newKeySet();
   private final AtomicLong received = new AtomicLong();
-  private volatile long mostBytes = Long.MAX_VALUE;
+  private volatile OptionalLong mostBytes = OptionalLong.empty();
   private volatile Message.ServicePlan plan;
   private volatile MigrationException stopped;
   private volatile PageStore pages;
@@ -93,7 +94,6 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
   /** The plan is here: artifacts have a place, and a limit. */
   void begin(Message.ServicePlan announced) {
     plan = announced;
-    mostBytes = engine.policy().bytes();
     begun.countDown();
   }
 
@@ -381,11 +381,16 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
 
   /** The plan's figures were judged; this is what they are held to, whatever goes where. */
   private void count(int length) {
-    if (received.addAndGet(length) > mostBytes) {
+    if (mostBytes.isEmpty()) {
+      // Not earlier: a policy file with a mistake fails what comes, not the step of the plan.
+      mostBytes = OptionalLong.of(engine.policy().bytes());
+    }
+    long most = mostBytes.getAsLong();
+    if (received.addAndGet(length) > most) {
       throw new MigrationException(
           FORBIDDEN,
           "The destination's policy allows a service %d bytes, and its source sends more (rule bytes)."
-              .formatted(mostBytes));
+              .formatted(most));
     }
   }
 
