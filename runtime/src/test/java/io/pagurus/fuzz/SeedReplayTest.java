@@ -2,6 +2,7 @@ package io.pagurus.fuzz;
 
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import io.pagurus.dind.ImageArchiveTarget;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,12 +22,16 @@ final class SeedReplayTest {
   private enum Target {
     FRAME,
     TREE,
+    MEMORY,
+    IMAGE_ARCHIVE,
     CRIU_IMAGE;
 
     void run(byte[] bytes) throws IOException {
       switch (this) {
         case FRAME -> FrameTarget.fuzzerTestOneInput(bytes);
         case TREE -> TreeTarget.fuzzerTestOneInput(bytes);
+        case MEMORY -> MemoryTarget.fuzzerTestOneInput(bytes);
+        case IMAGE_ARCHIVE -> ImageArchiveTarget.fuzzerTestOneInput(bytes);
         case CRIU_IMAGE -> CriuImageTarget.fuzzerTestOneInput(bytes);
       }
     }
