@@ -113,15 +113,16 @@ final class DestinationEndpoint implements PeerEndpoint {
     String remote = caller.address();
     FrameConnection connection = FrameConnection.accepted(in, out);
     try {
-      lockout.requireOpen(remote);
       Message.Hello hello = connection.expect(Message.Hello.class);
+      // After it was read: who is hung up on with something unread may miss the reason.
+      lockout.requireOpen(remote);
       Version.agree(hello.version());
       if (!hello.migration().matches("[a-z0-9-]{8,64}")) {
         throw new MigrationException(PROTOCOL, "Malformed migration id.");
       }
       switch (hello.role()) {
         case CONTROL -> serveControl(connection, hello, caller, admitted);
-        case BULK -> serveBulk(connection, hello, admitted);
+        case BULK -> serveBulk(connection, hello, remote, admitted);
         case RETURN -> serveReturn(connection, hello, remote, admitted);
         case RESUME -> serveResume(connection, hello, remote, admitted);
       }
@@ -301,9 +302,14 @@ final class DestinationEndpoint implements PeerEndpoint {
     return past.standing(id);
   }
 
-  private void serveBulk(FrameConnection connection, Message.Hello hello, Runnable admitted) {
+  private void serveBulk(
+      FrameConnection connection, Message.Hello hello, String remote, Runnable admitted) {
+    boolean right = tickets.tokens().matches(hello.migration(), hello.ticket());
+    if (!right) {
+      lockout.failed(remote);
+    }
     DestinationMigration migration = open.get(hello.migration());
-    if (migration == null || !tickets.tokens().matches(hello.migration(), hello.ticket())) {
+    if (migration == null || !right) {
       throw new MigrationException(UNAUTHORIZED, "No such migration, or a wrong token.");
     }
     if (!bulks.take(hello.migration())) {

@@ -86,6 +86,10 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   private volatile Optional<Message.Wanted> wanted = Optional.empty();
 
   private final Set<FrameConnection> bulk = ConcurrentHashMap.newKeySet();
+
+  /** Nothing that still comes can be of use. */
+  private volatile boolean deaf;
+
   private final Channels channels;
   private final Intake intake;
   private final Probes probes = new Probes();
@@ -221,6 +225,26 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
             ? new MigrationException(PEER_UNREACHABLE, "The source hung up before the commit.", e)
             : e);
     pauseAlone();
+    hangUp();
+  }
+
+  /**
+   * Whoever brings artifacts to a migration that was given up, and has nobody to tell about it,
+   * would keep the place of another for as long as it likes.
+   */
+  private void hangUp() {
+    synchronized (this) {
+      if (!(state instanceof State.Aborted)) {
+        return;
+      }
+      deaf = true;
+    }
+    bulk.forEach(DestinationMigration::hangUp);
+  }
+
+  /** Not here: closing waits for who is writing. */
+  private static void hangUp(FrameConnection connection) {
+    Thread.ofVirtual().name("hang-up").start(connection::close);
   }
 
   /** Post-copy without a source: what the service needs now it waits for. */
@@ -583,6 +607,9 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
   /** One more connection that brings artifacts. */
   void bulkOpened(FrameConnection connection) {
     bulk.add(connection);
+    if (deaf) {
+      hangUp(connection);
+    }
   }
 
   void bulkClosed(FrameConnection connection) {

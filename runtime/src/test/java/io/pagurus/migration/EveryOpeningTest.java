@@ -13,6 +13,7 @@ import io.pagurus.model.MigrationReport;
 import io.pagurus.model.Outcome;
 import io.pagurus.model.Placement;
 import io.pagurus.policy.Policy;
+import io.pagurus.policy.PolicyFile;
 import io.pagurus.protocol.FrameConnection;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
@@ -25,10 +26,12 @@ import io.pagurus.trust.Proof;
 import io.pagurus.trust.ResumptionProof;
 import io.pagurus.trust.TestAuthority;
 import io.pagurus.trust.Ticket;
+import io.pagurus.trust.TicketOffice;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -42,6 +45,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLSocket;
@@ -538,6 +542,49 @@ final class EveryOpeningTest {
     }
   }
 
+  @Test
+  void oneMoreThanThePolicyTakesAtOnceIsRefusedUntilAnotherHasEnded() throws Exception {
+    Path policy = Files.writeString(directory.resolve("policy.yaml"), "concurrent_migrations: 2");
+    b.engine.policy = new PolicyFile(policy).get();
+    var arrived = new CountDownLatch(2);
+    var goOn = new CountDownLatch(1);
+    b.engine.at(
+        Step.PREPARE,
+        () -> {
+          arrived.countDown();
+          goOn.await();
+        });
+    try (TestNode a = new TestNode("a", directory, process, () -> now)) {
+      List<String> moving = new ArrayList<>();
+      for (String service : List.of("one", "two", "three")) {
+        a.engine.run(service);
+      }
+      for (String service : List.of("one", "two")) {
+        moving.add(a.migrations.begin(TestNode.request(service, ticket().text())));
+      }
+      arrived.await();
+      Ticket unused = ticket();
+      var refused = a.migrate(TestNode.request("three", unused.text()));
+      assertEquals(Outcome.FAILED, refused.outcome());
+      assertEquals(FailureCode.BUSY, refused.error().orElseThrow().code());
+      assertTrue(
+          refused.error().orElseThrow().message().contains("rule concurrent_migrations"),
+          refused.error()::toString);
+      goOn.countDown();
+      for (String id : moving) {
+        assertEquals(Optional.of(Outcome.COMPLETED), a.ended(id).outcome());
+      }
+      await()
+          .atMost(TestNode.LIMIT)
+          .until(
+              () ->
+                  a.migrate(TestNode.request("three", unused.text())).outcome()
+                      == Outcome.COMPLETED);
+    } finally {
+      goOn.countDown();
+    }
+  }
+
   /** Between the first connection of a migration and its others. */
   private void renewEverythingMeanwhile(TestNode a) {
     b.engine.at(
@@ -611,6 +658,130 @@ final class EveryOpeningTest {
         assertEquals(
             Message.Standing.State.ABORTED, second.frames().expect(Message.Standing.class).state());
       }
+    }
+  }
+
+  /** Credentials of this role that open nothing. */
+  private void showWrong(Role role) throws IOException {
+    switch (role) {
+      case CONTROL ->
+          assertRefused(
+              FailureCode.UNAUTHORIZED,
+              "unknown here",
+              control(Optional.empty(), "ffffffffffffffff", foreignTicket()));
+      case BULK, RETURN -> {
+        try (Opened peer = again(role, NOBODYS)) {
+          assertRefused(
+              FailureCode.UNAUTHORIZED,
+              "token",
+              assertThrows(
+                  MigrationException.class, () -> peer.frames().expect(Message.Welcome.class)));
+        }
+      }
+      case RESUME -> assertRefused(FailureCode.UNAUTHORIZED, "A wrong proof", resume(NOBODYS));
+    }
+  }
+
+  /** Made by another destination, so that nothing changes at this one. */
+  private Ticket foreignTicket() {
+    return new TicketOffice(directory.resolve("elsewhere"), b.identity, () -> now)
+        .issue(Duration.ofMinutes(5), Optional.empty(), List.of("127.0.0.1:" + b.port()));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void tenWrongCredentialsOfAnyRoleLockTheirAddressOutOfEveryRole(Role role) throws Exception {
+    Ticket good = ticket();
+    before = state();
+    for (int attempt = 0; attempt < 10; attempt++) {
+      showWrong(role);
+    }
+    String locked = "Too many wrong credentials";
+    assertRefused(FailureCode.UNAUTHORIZED, locked, control(Optional.empty(), good.id(), good));
+    String token = b.tickets.tokens().of(ID);
+    assertRefused(FailureCode.UNAUTHORIZED, locked, resume(ResumptionProof.of(token, 0, 1)));
+    for (Role returning : List.of(Role.BULK, Role.RETURN)) {
+      try (Opened peer = again(returning, token)) {
+        assertRefused(
+            FailureCode.UNAUTHORIZED,
+            locked,
+            assertThrows(
+                MigrationException.class, () -> peer.frames().expect(Message.Welcome.class)));
+      }
+    }
+  }
+
+  @Test
+  void aRightTokenThatComesTooLateIsNoWrongCredential() throws Exception {
+    Ticket good = ticket();
+    for (int attempt = 0; attempt < 12; attempt++) {
+      try (Opened late = again(Role.BULK, b.tickets.tokens().of(ID))) {
+        assertThrows(MigrationException.class, () -> late.frames().expect(Message.Welcome.class));
+      }
+    }
+    try (Opened peer = open(Optional.empty())) {
+      assertEquals("b", prove(peer.frames(), ID, good.id(), good, "web").name());
+    }
+  }
+
+  /** A chunk of a probe, most of which is still to come. */
+  private static byte[] halfOfAChunk() {
+    return ByteBuffer.allocate(12 + 4 + 1000)
+        .put((byte) 2)
+        .put((byte) 0)
+        .putShort((short) 0)
+        .putInt(1)
+        .putInt(4 + 60_000)
+        .putInt(60_000)
+        .array();
+  }
+
+  @Test
+  void anArtifactThatTricklesIsCutWhenItsSourceSaysNothingBesides() throws Exception {
+    Ticket ticket = ticket();
+    before = state();
+    try (Opened control = open(Optional.empty())) {
+      String token = prove(control.frames(), ID, ticket.id(), ticket, "web", 300).token();
+      assertTrickleIsCut(token);
+    }
+    await().atMost(TestNode.LIMIT).until(() -> before.equals(state()));
+  }
+
+  @Test
+  void anArtifactThatTricklesDoesNotOutliveItsMigration() throws Exception {
+    Ticket ticket = ticket();
+    before = state();
+    Opened control = open(Optional.empty());
+    String token = prove(control.frames(), ID, ticket.id(), ticket, "web").token();
+    Thread hangsUp =
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  try (control) {
+                    Thread.sleep(500);
+                  } catch (IOException | InterruptedException e) {
+                    throw new IllegalStateException(e);
+                  }
+                });
+    assertTrickleIsCut(token);
+    hangsUp.join();
+    await().atMost(TestNode.LIMIT).until(() -> before.equals(state()));
+  }
+
+  /** A byte each 50 ms: as far as anybody can tell, it goes on. */
+  private void assertTrickleIsCut(String token) throws Exception {
+    try (Opened bulk = again(Role.BULK, token)) {
+      assertEquals("b", bulk.frames().expect(Message.Welcome.class).name());
+      bulk.frames().send(new Message.ArtifactBegin(1, Kind.PROBE, ""));
+      assertThrows(
+          IOException.class,
+          () -> {
+            for (byte one : halfOfAChunk()) {
+              bulk.socket().getOutputStream().write(one);
+              Thread.sleep(50);
+            }
+          },
+          "it took 50 s of them");
     }
   }
 
