@@ -12,6 +12,8 @@ import io.pagurus.model.Outcome;
 import io.pagurus.model.Phase;
 import io.pagurus.model.Strategy;
 import io.pagurus.model.TimeoutAction;
+import io.pagurus.policy.Policy;
+import io.pagurus.policy.PolicyFile;
 import io.pagurus.trust.Ticket;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -108,6 +110,40 @@ final class CliTest {
     Result result = run("check");
     assertEquals(1, result.code());
     assertEquals("criu    criu         missing  none   Install CRIU 4.2.", result.lines().get(2));
+  }
+
+  private Result checkUnder(String policy) throws IOException {
+    Path file = Files.writeString(directory.resolve("policy.yaml"), policy);
+    migrations.capabilities = new PolicyFile(file).capabilities();
+    return run("check");
+  }
+
+  @Test
+  void checkShowsEveryRuleOfThePolicy() throws IOException {
+    Result result = checkUnder("{capabilities: [NET_ADMIN], bytes: 1GiB, setuid_files: false}");
+    assertEquals(0, result.code());
+    List<String> rules =
+        result.lines().stream().map(line -> line.replaceAll(" {2,}", "|")).toList();
+    for (String rule :
+        List.of(
+            "policy|privileged|ok|no",
+            "policy|capabilities|ok|the engine's default ones and NET_ADMIN",
+            "policy|host_namespaces|ok|none",
+            "policy|setuid_files|ok|no",
+            "policy|images.digests|ok|any",
+            "policy|bytes|ok|1073741824 bytes",
+            "policy|concurrent_migrations|ok|4")) {
+      assertTrue(rules.contains(rule), () -> rule + " is not in " + result.out());
+    }
+    assertEquals(1 + Policy.SAFE.rules().size(), rules.size());
+  }
+
+  @Test
+  void checkNamesAMistakeInThePolicyAndEndsAsWhenSomethingIsMissing() throws IOException {
+    Result result = checkUnder("\ncapabilties: [NET_ADMIN]");
+    assertEquals(1, result.code());
+    assertTrue(result.out().contains("line 2: unknown key 'capabilties'"), result.out());
+    assertTrue(result.lines().getLast().endsWith("Mend " + directory.resolve("policy.yaml")));
   }
 
   @Test

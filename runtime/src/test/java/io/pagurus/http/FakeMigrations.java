@@ -28,6 +28,12 @@ public final class FakeMigrations implements Migrations {
   private final Map<String, MigrationStatus> statuses = new ConcurrentSkipListMap<>();
   private volatile Optional<MigrationRequest> last = Optional.empty();
 
+  /** What {@code pagurus check} asks for. */
+  public volatile List<Capability> capabilities =
+      List.of(
+          new Capability("kernel", "userfaultfd", Capability.Status.OK, "6.18", ""),
+          new Capability("criu", "criu", Capability.Status.MISSING, "none", "Install CRIU 4.2."));
+
   /** What the last begin or dry run asked for. */
   public Optional<MigrationRequest> lastRequest() {
     return last;
@@ -168,9 +174,7 @@ public final class FakeMigrations implements Migrations {
 
   @Override
   public List<Capability> capabilities() {
-    return List.of(
-        new Capability("kernel", "userfaultfd", Capability.Status.OK, "6.18", ""),
-        new Capability("criu", "criu", Capability.Status.MISSING, "none", "Install CRIU 4.2."));
+    return capabilities;
   }
 
   @Override

@@ -11,6 +11,8 @@ import io.pagurus.engine.Arrival;
 import io.pagurus.engine.FakeEngine;
 import io.pagurus.model.FailureCode;
 import io.pagurus.model.MigrationException;
+import io.pagurus.policy.Policy;
+import io.pagurus.policy.PolicyFile;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSink;
@@ -28,6 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(20)
 final class IntakeTest {
@@ -105,6 +108,62 @@ final class IntakeTest {
         failure.getMessage());
     sink.abandon();
     assertEquals(1, left.get());
+  }
+
+  private MigrationException forbidden(Path files) throws IOException {
+    var stream = new ByteArrayOutputStream();
+    FileTree tree = FileTree.plain(files);
+    TreeSender.send(tree, tree.scan(), TreeSnapshot.empty(), path -> false, stream);
+    ArtifactSink sink = open(Kind.ROOTFS);
+    return assertThrows(
+        MigrationException.class,
+        () -> {
+          sink.accept(stream.toByteArray(), stream.size());
+          sink.finish();
+        });
+  }
+
+  private Policy policy(String yaml) throws IOException {
+    return new PolicyFile(Files.writeString(directory.resolve("policy.yaml"), yaml)).get();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {04755, 02755})
+  void setuidFilesAreForbiddenWhereThePolicySaysSo(int mode) throws IOException {
+    Path files = Files.createDirectories(directory.resolve("files"));
+    Path program = Files.writeString(files.resolve("program"), "x");
+    Files.setAttribute(program, "unix:mode", mode);
+    engine.policy = policy("setuid_files: false");
+    MigrationException failure = forbidden(files);
+    assertEquals(FailureCode.FORBIDDEN, failure.code());
+    assertTrue(failure.getMessage().contains("setuid_files"), failure.getMessage());
+    assertTrue(failure.getMessage().contains("program"), failure.getMessage());
+  }
+
+  @Test
+  void setuidFilesComeAsTheyAreWithoutSuchAPolicy() throws IOException {
+    Path files = Files.createDirectories(directory.resolve("files"));
+    Files.setAttribute(Files.writeString(files.resolve("program"), "x"), "unix:mode", 04755);
+    receive(1);
+    assertEquals(
+        04755, (int) Files.getAttribute(arrival.rootfs().resolve("program"), "unix:mode") & 07777);
+  }
+
+  @Test
+  void deviceFilesAreForbiddenUnlessThePolicyAllowsThem() throws Exception {
+    Path files = Files.createDirectories(directory.resolve("files"));
+    Path device = files.resolve("disk");
+    // Loop devices need no hardware; the node alone does nothing.
+    int made =
+        new ProcessBuilder("mknod", device.toString(), "b", "7", "0").inheritIO().start().waitFor();
+    assertEquals(0, made);
+    MigrationException failure = forbidden(files);
+    assertEquals(FailureCode.FORBIDDEN, failure.code());
+    assertTrue(failure.getMessage().contains("device_files"), failure.getMessage());
+    engine.policy = policy("device_files: true");
+    receive(1);
+    assertEquals(
+        0x700L, Files.getAttribute(arrival.rootfs().resolve("disk"), "unix:rdev"), "loop0");
   }
 
   @Test

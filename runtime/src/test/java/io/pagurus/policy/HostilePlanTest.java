@@ -71,6 +71,28 @@ final class HostilePlanTest {
     assertEquals(List.of(), policy(yaml).judge(plan));
   }
 
+  @Test
+  void anImageIsKnownByItsDigestWhateverItIsCalled() throws IOException {
+    String id = Plans.ordinary().imageId();
+    String other = "sha256:" + "0".repeat(64);
+    Policy digests = policy("images: {digests: [%s, %s]}".formatted(other, id));
+    Message.ServicePlan renamed = Plans.with("/inspect/Config/Image", "\"r.example/x:1\"");
+    assertEquals(List.of(), digests.judge(Plans.ordinary()));
+    assertEquals(List.of(), digests.judge(renamed));
+    for (String rules : List.of("digests: [%s]", "digests: [%s], registries: [r.example/team]")) {
+      List<Message.Problem> problems =
+          policy("images: {%s}".formatted(rules.formatted(other))).judge(renamed);
+      assertEquals(1, problems.size(), problems::toString);
+      assertEquals(FailureCode.FORBIDDEN, problems.getFirst().code());
+      assertTrue(problems.getFirst().message().contains("rule images"), problems::toString);
+      assertTrue(problems.getFirst().message().contains(id), problems::toString);
+    }
+    // Either will do.
+    assertEquals(
+        List.of(),
+        policy("images: {digests: [%s], registries: [r.example]}".formatted(other)).judge(renamed));
+  }
+
   @ParameterizedTest(name = "{0}")
   @CsvSource(
       delimiter = '|',
