@@ -9,8 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.pagurus.http.RawHttp.Answer;
 import io.pagurus.protocol.Caller;
+import io.pagurus.protocol.FrameConnection;
+import io.pagurus.protocol.Message;
 import io.pagurus.protocol.PeerEndpoint;
+import io.pagurus.protocol.Version;
 import io.pagurus.trust.PeerDialer;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -37,6 +41,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 final class NetworkListenerTest {
   private static final byte[] MAGIC = ByteBuffer.allocate(4).putInt(PeerEndpoint.MAGIC).array();
+
+  /** With room for the handshake on a busy machine. */
+  private static final Duration BRIEF = Duration.ofSeconds(2);
 
   @TempDir private Path directory;
   private TestRuntime runtime;
@@ -133,7 +140,7 @@ final class NetworkListenerTest {
 
   @Test
   void peerMayBeSilentOnceItHasIntroducedItself() throws Exception {
-    start(Duration.ofMillis(200));
+    start(BRIEF);
     try (SSLSocket quiet = connect();
         SSLSocket stranger = connect()) {
       quiet.getOutputStream().write(MAGIC);
@@ -153,9 +160,7 @@ final class NetworkListenerTest {
 
   @Test
   void peerThatProvesNothingIsCut() throws Exception {
-    runtime =
-        TestRuntime.start(
-            directory, NetworkListenerTest::doubt, Optional.empty(), Duration.ofMillis(300));
+    runtime = TestRuntime.start(directory, NetworkListenerTest::doubt, Optional.empty(), BRIEF);
     try (SSLSocket peer = connect()) {
       peer.getOutputStream().write(MAGIC);
       assertArrayEquals(MAGIC, peer.getInputStream().readNBytes(4));
@@ -175,12 +180,46 @@ final class NetworkListenerTest {
 
   @Test
   void requestThatTricklesIsCut() throws Exception {
-    start(Duration.ofMillis(300));
-    try (SSLSocket slow = connect()) {
-      slow.getOutputStream().write("GET /healthz HTTP/1.1\r\nHost:".getBytes(US_ASCII));
-      assertThrows(IOException.class, () -> readToTheEnd(slow));
-    }
+    start(BRIEF);
+    assertTrickleIsCut(("GET /healthz HTTP/1.1\r\nX: " + "x".repeat(1000)).getBytes(US_ASCII));
     assertHealthy();
+  }
+
+  /** A peer endpoint that reads what a peer opens with. */
+  private static void hello(InputStream in, OutputStream out, Caller remote, Runnable admitted)
+      throws IOException {
+    FrameConnection.accepted(in, out).expect(Message.Hello.class);
+  }
+
+  @Test
+  void helloThatTricklesIsCut() throws Exception {
+    runtime = TestRuntime.start(directory, NetworkListenerTest::hello, Optional.empty(), BRIEF);
+    var opening = new ByteArrayOutputStream();
+    FrameConnection.dialled(InputStream.nullInputStream(), opening)
+        .send(
+            new Message.Hello(
+                Version.CURRENT, Message.Role.CONTROL, "m".repeat(60), "x".repeat(200), ""));
+    assertTrickleIsCut(opening.toByteArray());
+    assertHealthy();
+  }
+
+  /** A byte each 50 ms: no single read waits for long. */
+  private void assertTrickleIsCut(byte[] said) throws Exception {
+    try (SSLSocket slow = connect()) {
+      long begun = System.nanoTime();
+      assertThrows(
+          IOException.class,
+          () -> {
+            for (byte one : said) {
+              slow.getOutputStream().write(one);
+              Thread.sleep(50);
+            }
+          });
+      long millis = (System.nanoTime() - begun) / 1_000_000;
+      // It takes a write to learn of it, and the machine may be busy.
+      assertTrue(millis < 3 * BRIEF.toMillis(), "cut after %d ms".formatted(millis));
+      assertTrue(said.length * 50L > 5 * BRIEF.toMillis(), "so few bytes say nothing");
+    }
   }
 
   @Test
