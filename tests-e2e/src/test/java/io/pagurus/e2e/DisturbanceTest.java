@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -82,21 +83,36 @@ class DisturbanceTest extends BetweenTwo {
     python("counter", "counter.py", "--volume", "/data");
     awaitLog(a, "counter", 5);
     a.in("counter", "head -c 30000000 /dev/urandom > /data/big");
+    // A slow attempt is the machine's noise, a slow best one the runtime's.
+    double best = Double.MAX_VALUE;
+    for (int attempt = 0; attempt < 5 && best > 0.5; attempt++) {
+      best = Math.min(best, secondsFromCancellationToNextStep());
+    }
+    assertTrue(best <= 0.5, best + " s until it went on, at best");
+    assertCountsOn(a, "counter");
+  }
+
+  /** By the service's own word: what it says next, with the time at which its engine heard it. */
+  private static double secondsFromCancellationToNextStep() {
     String ticket = b.ticket();
     var moving =
         CompletableFuture.supplyAsync(() -> a.tryMigrate("counter", ticket, "--bandwidth", "4MiB"));
     String id = awaitOpen(a, "phase", "dump", moving);
-    long since = System.nanoTime();
+    Instant cancelled = Instant.now();
     a.ask("DELETE", "/v1/migrations/" + id);
-    await().atMost(SOON).pollInterval(Duration.ofMillis(20)).until(() -> open(a).isMissingNode());
-    double seconds = (System.nanoTime() - since) / 1e9;
-    assertFalse(a.inspect("counter").path("State").path("Paused").asBoolean());
-    System.out.printf("Thawed %.2f s after the cancellation%n", seconds);
-    // Limit 0.5 s; the rest is for looking, on a busy machine.
-    assertTrue(seconds < 1.5, seconds + " s until it was thawed");
     assertNotEquals(0, moving.join().exitCode());
-    assertCountsOn(a, "counter");
+    assertFalse(a.inspect("counter").path("State").path("Paused").asBoolean());
+    awaitMoreLog(a, "counter");
+    Instant next =
+        a.docker("logs", "--timestamps", "counter").lines().stream()
+            .map(line -> Instant.parse(line.split(" ", 2)[0]))
+            .filter(cancelled::isBefore)
+            .findFirst()
+            .orElseThrow();
+    double seconds = Duration.between(cancelled, next).toMillis() / 1000.0;
+    System.out.printf("It went on %.2f s after the cancellation%n", seconds);
     await().atMost(SOON).until(() -> b.docker("ps", "-aq").ok().isEmpty());
+    return seconds;
   }
 
   @Test

@@ -192,6 +192,45 @@ class MigrationTest extends BetweenTwo {
   }
 
   @Test
+  void whatIsStagedMeanwhileIsForRootAlone() {
+    // The volume waits for the freeze: seconds with everything staged on both sides.
+    python("counter", "counter.py", "--volume", "/data", "--tmpfs", "/scratch");
+    awaitLog(a, "counter", 5);
+    a.in("counter", "head -c 30000000 /dev/urandom > /data/big; echo secret > /scratch/file");
+    String ticket = b.ticket();
+    var moving =
+        CompletableFuture.supplyAsync(() -> a.tryMigrate("counter", ticket, "--bandwidth", "4MiB"));
+    Set<String> seen = new TreeSet<>();
+    while (!moving.isDone()) {
+      for (OuterContainer outer : List.of(a, b)) {
+        assertEquals("", staged(outer, "-perm /077"), "others could read it");
+        if (!staged(outer, "-mindepth 1").isEmpty()) {
+          seen.add(outer.getContainerId());
+        }
+      }
+    }
+    assertEquals(2, seen.size(), "both sides had something staged");
+    assertCompleted(OuterContainer.json(moving.join().ok()));
+    assertEquals("secret", b.in("counter", "cat /scratch/file"));
+    assertCountsOn(b, "counter");
+  }
+
+  /**
+   * What there is of this kind among what is staged; it may vanish meanwhile. Below the directories
+   * of arrivals lie file systems with the service's own files, and their own modes: nobody gets
+   * past the directories. A link's mode says nothing.
+   */
+  private static String staged(OuterContainer outer, String kind) {
+    return outer
+        .exec(
+            "sh",
+            "-c",
+            "{ find /dev/shm/pagurus %1$s ! -type l; find /run/pagurus/tmpfs -maxdepth 1 %1$s; } 2> /dev/null; true"
+                .formatted(kind))
+        .ok();
+  }
+
+  @Test
   void bindMountsAreRefusedByNameUnlessSkipped() {
     python("bound", "counter.py", "-v", "/tmp:/outside");
     Command refused = a.tryMigrate("bound", b.ticket());

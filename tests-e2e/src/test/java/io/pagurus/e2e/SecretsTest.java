@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -19,7 +20,10 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManager;
@@ -43,6 +47,8 @@ class SecretsTest {
   private static final String PASSPHRASE = "planted passphrase of checkpoints";
   private static final String TLS = "/etc/pagurus/tls/";
   private static final String SEEN = "/run/pagurus-argv";
+  private static final String JOURNAL = "/var/lib/pagurus/journal/";
+  private static final Pattern TOKEN = Pattern.compile("\"token\":\"([^\"]{16,})\"");
 
   /** Of the own key, of migrations, of tickets; where secrets lie by purpose. */
   private static final List<String> STATE_SECRETS =
@@ -52,6 +58,9 @@ class SecretsTest {
   private OuterContainer a;
   private OuterContainer b;
   private final Map<String, String> secrets = new LinkedHashMap<>();
+
+  /** Ids of migrations, by the place of a journal and the token that stands in it. */
+  private final Map<String, String> tokens = new LinkedHashMap<>();
 
   @BeforeEach
   void start() throws Exception {
@@ -163,6 +172,41 @@ class SecretsTest {
     }
   }
 
+  private static List<String> journals(OuterContainer outer) {
+    return outer.exec("sh", "-c", "ls " + JOURNAL + "*").lines();
+  }
+
+  /** The tokens of the migrations that began here: in the journal of each, and nowhere else. */
+  private void plantTokens(OuterContainer outer) {
+    for (String journal : journals(outer)) {
+      Matcher token = TOKEN.matcher(outer.exec("cat", journal).ok());
+      while (token.find()) {
+        tokens.put(place(outer, journal) + " " + token.group(1), id(journal));
+        secrets.put("token of " + id(journal), token.group(1));
+      }
+    }
+  }
+
+  private static String id(String journal) {
+    return journal.replace(JOURNAL, "").replace(".journal", "");
+  }
+
+  private static String place(OuterContainer outer, String journal) {
+    return outer.getContainerId() + journal;
+  }
+
+  /** The token may stand in the file that {@link #plantTokens} has it from, and in no other. */
+  private String withoutItsToken(OuterContainer outer, String journal) {
+    String text = outer.exec("cat", journal).ok();
+    for (String found : tokens.keySet()) {
+      String place = place(outer, journal) + " ";
+      if (found.startsWith(place)) {
+        text = text.replace(found.substring(place.length()), "");
+      }
+    }
+    return text;
+  }
+
   /** A ticket, its text and its secret in the forms in which it could show. */
   private String plantTicket(OuterContainer destination, String... options) {
     String ticket = destination.ticket(options);
@@ -192,15 +236,46 @@ class SecretsTest {
 
   private record Answer(int status, String body) {}
 
+  private static SSLSocket connect(OuterContainer outer)
+      throws IOException, GeneralSecurityException {
+    var context = SSLContext.getInstance("TLSv1.3");
+    context.init(null, new TrustManager[] {new Anybody()}, null);
+    var plain = new Socket(address(outer), 7070);
+    return (SSLSocket) context.getSocketFactory().createSocket(plain, "outer", 7070, true);
+  }
+
+  /** What {@code /v1/events} says, which never ends by itself. */
+  private record Listening(SSLSocket socket, CompletableFuture<String> heard) {
+    static Listening to(OuterContainer outer) throws IOException, GeneralSecurityException {
+      SSLSocket socket = connect(outer);
+      String request =
+          "GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n"
+              .formatted(READER);
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.UTF_8));
+      return new Listening(socket, CompletableFuture.supplyAsync(() -> hear(socket)));
+    }
+
+    private static String hear(SSLSocket socket) {
+      var heard = new ByteArrayOutputStream();
+      try {
+        socket.getInputStream().transferTo(heard);
+      } catch (IOException e) {
+        // Hung up on.
+      }
+      return heard.toString(StandardCharsets.UTF_8);
+    }
+
+    String hangUp() throws IOException {
+      socket.close();
+      return heard.join();
+    }
+  }
+
   /** Over the network. */
   private static Answer https(
       OuterContainer outer, String method, String path, String token, String body)
       throws IOException, GeneralSecurityException {
-    var context = SSLContext.getInstance("TLSv1.3");
-    context.init(null, new TrustManager[] {new Anybody()}, null);
-    try (var plain = new Socket(address(outer), 7070);
-        var socket =
-            (SSLSocket) context.getSocketFactory().createSocket(plain, "outer", 7070, true)) {
+    try (SSLSocket socket = connect(outer)) {
       String request =
           "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
               .formatted(method, path, token, body.length(), body);
@@ -227,14 +302,18 @@ class SecretsTest {
   @Test
   void secretsShowNowhere() throws Exception {
     final List<String> answers = new ArrayList<>();
+    final List<Listening> events = List.of(Listening.to(a), Listening.to(b));
     // What goes well: by ticket there, by certificate back.
     String good = plantTicket(b);
-    answers.add(migrate(a, "counter", good).ok());
+    Command there = migrate(a, "counter", good);
+    answers.add(there.ok());
     Command back = b.pagurus("migrate", "counter", "--to", "a.example:7070", "--output", "json");
     answers.add(back.ok());
     JsonNode report = OuterContainer.json(back.out());
     assertEquals("completed", report.path("outcome").asText(), back.out());
     assertEquals("a", report.path("destination").asText(), back.out());
+    List<String> moves =
+        List.of(OuterContainer.json(there.out()).path("id").asText(), report.path("id").asText());
 
     // What is refused: used, for another service, altered, by policy, without a name.
     answers.add(refused(6, migrate(a, "counter", good)));
@@ -271,10 +350,18 @@ class SecretsTest {
               "/v1/capabilities",
               "/v1/version",
               "/v1/openapi.json",
+              "/v1/start-options",
+              "/v1/services/counter/start-options",
               "/v1/services/counter/logs")) {
         answers.add(https(outer, "GET", path, ADMIN, "").body());
         answers.add(https(outer, "GET", path, READER, "").body());
         answers.add(outer.ask("GET", path));
+      }
+      for (String id : moves) {
+        String path = "/v1/migrations/" + id;
+        Answer told = https(outer, "GET", path + "/events", READER, "");
+        assertTrue(told.body().contains("completed"), told.body());
+        answers.addAll(List.of(told.body(), https(outer, "GET", path, READER, "").body()));
       }
       Answer expired = https(outer, "POST", "/v1/tickets", EXPIRED, "{}");
       assertEquals(401, expired.status(), expired.body());
@@ -293,6 +380,16 @@ class SecretsTest {
       answers.add(outer.pagurus("version").ok());
     }
 
+    for (Listening listening : events) {
+      String heard = listening.hangUp();
+      assertTrue(moves.stream().allMatch(heard::contains), heard);
+      answers.add(heard);
+    }
+    for (OuterContainer outer : List.of(a, b)) {
+      plantTokens(outer);
+    }
+    assertEquals(Set.copyOf(moves), Set.copyOf(tokens.values()), "each at its source only");
+
     assertNoSecretIn("what was answered", String.join("\n", answers));
     for (OuterContainer outer : List.of(a, b)) {
       Command logs = Command.run("docker", "logs", outer.getContainerId());
@@ -302,7 +399,9 @@ class SecretsTest {
       assertTrue(seen.contains("dockerd"), "arguments were seen");
       assertNoSecretIn("arguments of processes", seen);
       assertNoSecretIn("environment", outer.exec("sh", "-c", "cat /proc/[0-9]*/environ").out());
-      assertNoSecretIn("journal", outer.exec("sh", "-c", "cat /var/lib/pagurus/journal/*").ok());
+      for (String journal : journals(outer)) {
+        assertNoSecretIn("journal " + journal, withoutItsToken(outer, journal));
+      }
       assertNoSecretIn(
           "kept tickets", outer.exec("sh", "-c", "cat /var/lib/pagurus/tickets/*").out());
       assertNoSecretIn("container", Command.run("docker", "inspect", outer.getContainerId()).ok());
