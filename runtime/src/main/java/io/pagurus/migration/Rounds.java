@@ -91,7 +91,7 @@ final class Rounds {
     // One look tells nothing about change: as if all of it had changed.
     return rounds.size() == 1
         ? windowMillis((double) rounds.getLast().millis())
-        : windowMillis(frozenScan(scanMillis, DUMP_MILLIS) + restMillis());
+        : windowMillis(frozenScan((double) scanMillis, DUMP_MILLIS) + restMillis());
   }
 
   /**
