@@ -52,7 +52,7 @@ enum Moment {
       "--strategy",
       "post-copy",
       "--bandwidth",
-      "3MiB"),
+      "6MiB"),
   SETTLED(Side.DESTINATION, Entry.Settled.class, Phase.RETIRE),
   GIVEN_UP(
       Side.DESTINATION,
@@ -171,7 +171,7 @@ enum Moment {
 
   /** The service's memory. */
   int mebibytes() {
-    return isLazy() ? LARGE_MEBIBYTES : SMALL_MEBIBYTES;
+    return isLazy() || this == FOLLOWING ? LARGE_MEBIBYTES : SMALL_MEBIBYTES;
   }
 
   /** Of {@code pagurus migrate}, so that it comes, and lasts. */
