@@ -224,7 +224,11 @@ public final class MigrationService implements Migrations {
           doubt(id, container, Optional.empty(), resumed(id, entries)).carryOut(keep);
       case Entry.Begun begun when begun.status().role() == Role.SOURCE -> {
         giveBackTheirPart(id, entries);
-        close(id, entries, Outcome.FAILED, "The runtime ended early; nothing had changed.");
+        close(
+            id,
+            entries,
+            Outcome.FAILED,
+            "The runtime ended early; nothing had changed: the service is where it was, at the source.");
       }
       case Entry.Begun _,
           Entry.Creating _,

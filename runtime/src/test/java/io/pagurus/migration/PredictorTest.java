@@ -189,7 +189,8 @@ final class PredictorTest {
     Prediction prediction =
         predictor(situation(1024 * MIB, 0, 1000 * MIB)).predict(Strategy.PRE_COPY);
     double scan = 1024.0 / 2600 * 1000;
-    assertEquals(135 + 20 - 80 + scan, (double) prediction.downtimeMillis(), 10);
+    assertEquals(
+        135 + 20 - 80 + Rounds.frozenScan(scan, 80), (double) prediction.downtimeMillis(), 10);
     // The first round, one that finds nothing, and no third one; then set-up and settling.
     double rounds = 1024.0 / 330 * 1000 + scan;
     double settling = 180 + 1024.0 / 1300 * 1000;

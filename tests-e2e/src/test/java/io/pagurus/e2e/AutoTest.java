@@ -148,6 +148,7 @@ class AutoTest extends BetweenTwo {
             "5");
     assertCompleted(report);
     assertTrue(report.path("precopy").path("cpu_percent").asDouble() > 0, report::toString);
+    assertFalse(report.path("precopy").path("slowed").isEmpty(), report::toString);
     for (OuterContainer outer : List.of(a, b)) {
       for (String quota : outer.exec("sh", "-c", quotas).ok().lines().toList()) {
         assertTrue(quota.equals("-1") || quota.startsWith("max"), quota);

@@ -16,6 +16,8 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,6 +31,11 @@ final class Leftovers {
 
   /** One empty file for each container that may start although its migration is not over. */
   private static final Path RELEASED = Path.of("/run/pagurus/released");
+
+  /** A creation under way takes some 0.2 s, or some seconds on a machine that is busy. */
+  private static final int LATE_LOOKS = 20;
+
+  private static final long LATE_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private final EngineApi api;
   private final DeclaredServices declared;
@@ -94,12 +101,13 @@ final class Leftovers {
   }
 
   void remove(String migration, String containerId, Belongings belongings) {
-    Optional<ObjectNode> left =
-        containerId.isEmpty()
-            ? halfCreated(migration, belongings.service())
-            : api.find(containerId);
-    left.map(InnerContainer::of).ifPresent(found -> api.remove(found.id(), true, true));
-    if (!containerId.isEmpty()) {
+    if (containerId.isEmpty()) {
+      removeHalfCreated(migration);
+      Thread.ofVirtual().name("late-" + migration).start(() -> removeWhatIsLate(migration));
+    } else {
+      api.find(containerId)
+          .map(InnerContainer::of)
+          .ifPresent(found -> api.remove(found.id(), true, true));
       RuncLeftovers.remove(containerId);
     }
     CriuLeftovers.endLazyPages(ProcessHandle.allProcesses());
@@ -111,18 +119,17 @@ final class Leftovers {
    * Created in the moment of the crash, so that nobody wrote its id down: its label tells it from
    * another one that has come under the same name since.
    */
-  private Optional<ObjectNode> halfCreated(String migration, String service) {
-    return service.isEmpty()
-        ? Optional.empty()
-        : api.find(service)
-            .filter(
-                found ->
-                    found
-                        .path("Config")
-                        .path("Labels")
-                        .path(DockerArrival.MIGRATION)
-                        .asText()
-                        .equals(migration));
+  private void removeHalfCreated(String migration) {
+    api.listLabelled(DockerArrival.MIGRATION + "=" + migration)
+        .forEach(found -> api.remove(found.path("Id").asText(), true, true));
+  }
+
+  /** An engine that was asked to create it finishes, although nobody waits for it any more. */
+  private void removeWhatIsLate(String migration) {
+    for (int look = 0; look < LATE_LOOKS; look++) {
+      LockSupport.parkNanos(LATE_PAUSE_NANOS);
+      attempt(() -> removeHalfCreated(migration));
+    }
   }
 
   private void removeVolume(String volume) {
