@@ -76,7 +76,7 @@ final class Foresight {
                 present,
                 memory.second().pages()),
             memory.compressedShare(),
-            link.bytesPerSecond(),
+            bytesPerSecond(link, request),
             seconds(link.roundTripNanos()),
             there.lazyPages(),
             request.allowPostCopy()),
@@ -90,6 +90,13 @@ final class Foresight {
     } finally {
       processes.values().forEach(ProcessMemory::close);
     }
+  }
+
+  /** A probe is too short to spend what a limit lets through at once. */
+  private static double bytesPerSecond(LinkProbe link, MigrationRequest request) {
+    return Math.min(
+        link.bytesPerSecond(),
+        request.bandwidthBytesPerSecond().map(Long::doubleValue).orElse(Double.MAX_VALUE));
   }
 
   private static double seconds(long nanos) {

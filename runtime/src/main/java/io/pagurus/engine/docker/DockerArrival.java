@@ -51,9 +51,6 @@ final class DockerArrival implements Arrival {
   /** A service that has little on tmpfs may have more by the time of the freeze, bytes. */
   private static final long TMPFS_SLACK_BYTES = 64L << 20;
 
-  /** Label of a container: the migration that brought it. */
-  static final String MIGRATION = "pagurus.migration";
-
   private final EngineApi api;
   private final ImageStore images;
   private final AddressReservation addresses;
@@ -99,6 +96,14 @@ final class DockerArrival implements Arrival {
             staging.getFileName().toString(), 2 * plan.memoryBytes() + TMPFS_SLACK_BYTES);
     this.costs = costs;
     this.lazyObstacle = lazyObstacle;
+  }
+
+  /**
+   * Until its id is written down: after a crash no other container must be taken for it, such as
+   * one that has come under the service's name since.
+   */
+  static String provisionalName(String migration) {
+    return "pagurus-" + migration;
   }
 
   @Override
@@ -147,10 +152,9 @@ final class DockerArrival implements Arrival {
         createdVolumes.add(wanted.name());
       }
       String image = images.refer(spec.container().imageReference(), plan.imageId());
-      ObjectNode body = spec.createBody(image);
-      body.withObject("Labels").put(MIGRATION, staging.getFileName().toString());
-      id = api.create(plan.service(), body);
+      id = api.create(provisionalName(staging.getFileName().toString()), spec.createBody(image));
       whenCreated.accept(id);
+      api.rename(id, plan.service());
       // Not later: the engine answers no inspect of a container that is starting.
       ObjectNode description = api.inspect(id);
       judge = CheckpointJudge.of(description, api.info());

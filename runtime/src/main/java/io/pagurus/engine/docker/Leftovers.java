@@ -115,13 +115,11 @@ final class Leftovers {
     belongings.networks().forEach(network -> attempt(() -> api.networkRemove(network)));
   }
 
-  /**
-   * Created in the moment of the crash, so that nobody wrote its id down: its label tells it from
-   * another one that has come under the same name since.
-   */
+  /** Created in the moment of the crash, so that nobody wrote its id down. */
   private void removeHalfCreated(String migration) {
-    api.listLabelled(DockerArrival.MIGRATION + "=" + migration)
-        .forEach(found -> api.remove(found.path("Id").asText(), true, true));
+    api.find(DockerArrival.provisionalName(migration))
+        .map(InnerContainer::of)
+        .ifPresent(found -> api.remove(found.id(), true, true));
   }
 
   /** An engine that was asked to create it finishes, although nobody waits for it any more. */
