@@ -7,7 +7,7 @@ package io.pagurus.criu;
 public enum CriuFeature {
   USERFAULTFD("uffd", "lazy restore of memory"),
   USERFAULTFD_EVENTS("uffd-noncoop", "lazy restore of processes that fork or remap meanwhile"),
-  DIRTY_TRACKING("mem_dirty_track", "finding changed pages by soft-dirty bits"),
+  DIRTY_TRACKING("mem_dirty_track", "CRIU's own pre-dump (Pagurus finds changed pages by digests)"),
   PAGEMAP_SCAN("pagemap_scan", "finding a process's pages quickly"),
   TCP_HALF_CLOSED("tcp_half_closed", "TCP connections closed on one side"),
   SOCKET_BUFFER_LOCK("sockopt_buf_lock", "socket buffer sizes set by the service"),
