@@ -22,6 +22,9 @@ final class Inquiry {
 
   private static final Duration ANSWER = Duration.ofSeconds(5);
 
+  /** A destination that starts again knows more in a moment; one that does not after this won't. */
+  private static final Duration RECOVERING = Duration.ofSeconds(30);
+
   static final Duration FOR_EVER = ChronoUnit.FOREVER.getDuration();
 
   /** Somebody waits for a service that runs nowhere, and most links are back at once. */
@@ -62,8 +65,11 @@ final class Inquiry {
       if (answer.filter(said -> said.decided() || said.state() == RESUMED).isPresent()) {
         return answer;
       }
-      if (answer.filter(said -> said.state() == RESTORING).isPresent()) {
+      boolean atIt = answer.filter(said -> said.state() == RESTORING).isPresent();
+      if (atIt) {
         heardAt = System.nanoTime();
+      }
+      if (atIt || (answer.isPresent() && since(begunAt).compareTo(RECOVERING) < 0)) {
         backOff.reset();
       }
       if (since(heardAt).compareTo(patience) >= 0 || since(begunAt).compareTo(most) >= 0) {

@@ -127,21 +127,20 @@ class AutoTest extends BetweenTwo {
 
   @Test
   void aServiceThatWasSlowedDownRunsAtFullSpeedOnBothSides() {
-    // All of it changes while a round over this link runs.
-    python("rewriting", "rewriting.py");
-    awaitLog(a, "rewriting", 3);
+    python("storm", "storm.py");
+    awaitLog(a, "storm", 3);
     String quotas =
         "cat /sys/fs/cgroup/cpu/docker/*/cpu.cfs_quota_us /sys/fs/cgroup/docker/*/cpu.max 2> /dev/null || true";
     JsonNode report =
         a.migrate(
-            "rewriting",
+            "storm",
             b,
             "--strategy",
             "pre-copy",
             "--downtime-limit",
             "1ms",
             "--bandwidth",
-            "6MiB",
+            "20MiB",
             "--auto-converge",
             "--precopy-cpu",
             "80",
@@ -156,8 +155,8 @@ class AutoTest extends BetweenTwo {
       }
       assertEquals("", outer.exec("sh", "-c", "ls /run/pagurus/slowed 2> /dev/null || true").ok());
     }
-    assertFalse(b.log("rewriting").isEmpty());
-    awaitMoreLog(b, "rewriting");
-    assertTrue(b.log("rewriting").getLast().endsWith(" ok"), b.log("rewriting").getLast());
+    assertFalse(b.log("storm").isEmpty());
+    awaitMoreLog(b, "storm");
+    assertTrue(b.log("storm").getLast().endsWith(" ok"), b.log("storm").getLast());
   }
 }

@@ -203,7 +203,8 @@ class MigrationTest extends BetweenTwo {
     Set<String> seen = new TreeSet<>();
     while (!moving.isDone()) {
       for (OuterContainer outer : List.of(a, b)) {
-        assertEquals("", staged(outer, "-perm /077"), "others could read it");
+        // CRIU chooses the mode of its own statistics: times, behind the same directories.
+        assertEquals("", staged(outer, "-perm /077 ! -name 'stats-*'"), "others could read it");
         if (!staged(outer, "-mindepth 1").isEmpty()) {
           seen.add(outer.getContainerId());
         }
