@@ -262,8 +262,16 @@ public final class MigrationService implements Migrations {
     return ids.stream().sorted(doubts.thenComparing(age).reversed()).toList();
   }
 
+  /** Of what nobody here has begun only the end is noted, see {@link Past}. */
   private static Instant begunAt(List<Entry> entries) {
-    return entries.isEmpty() ? Instant.EPOCH : statusOf(entries, Optional.empty(), "").startedAt();
+    return begun(entries).map(MigrationStatus::startedAt).orElse(Instant.EPOCH);
+  }
+
+  private static Optional<MigrationStatus> begun(List<Entry> entries) {
+    return entries.stream()
+        .filter(Entry.Begun.class::isInstance)
+        .map(entry -> ((Entry.Begun) entry).status())
+        .findFirst();
   }
 
   /**
@@ -340,10 +348,7 @@ public final class MigrationService implements Migrations {
 
   private static MigrationStatus statusOf(
       List<Entry> entries, Optional<Outcome> outcome, String message) {
-    return entries.stream()
-        .filter(Entry.Begun.class::isInstance)
-        .map(entry -> ((Entry.Begun) entry).status())
-        .findFirst()
+    return begun(entries)
         .map(
             begun ->
                 new MigrationStatus(

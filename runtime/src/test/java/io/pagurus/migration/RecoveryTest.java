@@ -101,6 +101,16 @@ final class RecoveryTest {
   }
 
   @Test
+  void whatWasNeverHeardOfHasOnlyAnEnd() throws IOException {
+    new Journal(directory.resolve("a/journal"))
+        .append(
+            "m-000000000009", new Entry.Ended(status(DESTINATION, Optional.of(Outcome.ABORTED))));
+    try (TestNode node = restarted()) {
+      assertEquals(List.of(), node.migrations.recover());
+    }
+  }
+
+  @Test
   void nothingBeginsBeforeItIsKnownWhatTheLastRunLeft() throws IOException {
     journal("m-000000000001", SOURCE, new Entry.Frozen("c1"));
     try (TestNode node = restarted()) {
