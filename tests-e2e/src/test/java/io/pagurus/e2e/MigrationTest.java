@@ -218,15 +218,15 @@ class MigrationTest extends BetweenTwo {
 
   /**
    * What there is of this kind among what is staged; it may vanish meanwhile. Below the directories
-   * of arrivals lie file systems with the service's own files, and their own modes: nobody gets
-   * past the directories. A link's mode says nothing.
+   * of arrivals lie file systems with the service's own files, and their own modes, and CRIU mounts
+   * control groups: nobody gets past the directories. A link's mode says nothing.
    */
   private static String staged(OuterContainer outer, String kind) {
     return outer
         .exec(
             "sh",
             "-c",
-            "{ find /dev/shm/pagurus %1$s ! -type l; find /run/pagurus/tmpfs -maxdepth 1 %1$s; } 2> /dev/null; true"
+            "{ find /dev/shm/pagurus -name '.criu*' -prune -o %1$s ! -type l -print; find /run/pagurus/tmpfs -maxdepth 1 %1$s; } 2> /dev/null; true"
                 .formatted(kind))
         .ok();
   }
