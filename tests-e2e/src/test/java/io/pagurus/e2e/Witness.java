@@ -72,6 +72,8 @@ final class Witness implements AutoCloseable {
 
   synchronized void forget() {
     lives.clear();
+    // What the last case has lost, and said so, may still be caught up with.
+    highest = 0;
     wentBack = false;
   }
 
