@@ -19,6 +19,7 @@ import io.pagurus.protocol.Features;
 import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.DigestStore;
+import io.pagurus.transfer.Ending;
 import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.Pace;
 import io.pagurus.transfer.PageStore;
@@ -169,7 +170,8 @@ public final class LocalCheckpoints implements Checkpoints {
         try {
           read(dumping);
         } finally {
-          join(dump);
+          // Until then CRIU holds the processes: nobody may thaw them before.
+          Ending.await(dump);
         }
       } finally {
         Optional<Instant> ignored = service.thaw();
@@ -195,21 +197,6 @@ public final class LocalCheckpoints implements Checkpoints {
         }
       } finally {
         still.values().forEach(ProcessMemory::close);
-      }
-    }
-
-    /** Until it has ended CRIU holds the processes: nobody may thaw them before. */
-    private static void join(Thread dump) {
-      boolean interrupted = false;
-      while (dump.isAlive()) {
-        try {
-          dump.join();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
-      }
-      if (interrupted) {
-        Thread.currentThread().interrupt();
       }
     }
 

@@ -38,18 +38,24 @@ public sealed interface Entry {
     }
   }
 
+  /** That a container of the source's waits for its recovery. */
+  interface OfContainer {
+    /** Its id. */
+    String container();
+  }
+
   /** Source: the container is frozen, or about to be. Recovery: thaw. */
-  record Frozen(String container) implements Entry {}
+  record Frozen(String container) implements Entry, OfContainer {}
 
   /**
    * Source: only the destination may run it from here on. Recovery: ask.
    *
    * @param way to whom to ask; empty in journals of an earlier build
    */
-  record CommitSent(String container, Optional<WayBack> way) implements Entry {}
+  record CommitSent(String container, Optional<WayBack> way) implements Entry, OfContainer {}
 
   /** Source: an operator has ended the doubt. Recovery: do what was decided. */
-  record Resolved(String container, Keep keep) implements Entry {}
+  record Resolved(String container, Keep keep) implements Entry, OfContainer {}
 
   /** Destination: these will be created. Recovery: remove what is there of them. */
   record Creating(Belongings belongings) implements Entry {}

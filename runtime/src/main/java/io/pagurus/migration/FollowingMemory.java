@@ -5,6 +5,7 @@ import io.pagurus.protocol.Message;
 import io.pagurus.protocol.Message.ArtifactBegin.Kind;
 import io.pagurus.transfer.ArtifactSender;
 import io.pagurus.transfer.ArtifactSender.Sent;
+import io.pagurus.transfer.Ending;
 import io.pagurus.transfer.MemorySender;
 import io.pagurus.transfer.MissingPages;
 import io.pagurus.transfer.ProcessMemory;
@@ -178,19 +179,7 @@ final class FollowingMemory implements AutoCloseable {
 
   private void stop() {
     threads.forEach(Thread::interrupt);
-    for (Thread thread : threads) {
-      boolean interrupted = false;
-      while (thread.isAlive()) {
-        try {
-          thread.join();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
-      }
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
+    threads.forEach(Ending::await);
     threads.clear();
   }
 

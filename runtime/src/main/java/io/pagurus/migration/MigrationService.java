@@ -200,12 +200,7 @@ public final class MigrationService implements Migrations {
     }
     switch (entries.getLast()) {
       case Entry.Ended(MigrationStatus status) -> ended.put(id, status);
-      case Entry.Frozen(String container) when belongsToAnother(id, container) ->
-          close(id, entries, Outcome.FAILED, SUPERSEDED);
-      case Entry.CommitSent(String container, Optional<WayBack> _)
-          when belongsToAnother(id, container) ->
-          close(id, entries, Outcome.FAILED, SUPERSEDED);
-      case Entry.Resolved(String container, Keep _) when belongsToAnother(id, container) ->
+      case Entry last when last instanceof Entry.OfContainer of && belongsToAnother(id, of) ->
           close(id, entries, Outcome.FAILED, SUPERSEDED);
       case Entry.Frozen(String container) -> {
         Optional<Instant> since = engine.thawLeftover(container);
@@ -244,8 +239,8 @@ public final class MigrationService implements Migrations {
   }
 
   /** A later migration of the same container is in doubt: it alone says what becomes of it. */
-  private boolean belongsToAnother(String id, String container) {
-    return owners.owner(container).filter(owner -> !owner.equals(id)).isPresent();
+  private boolean belongsToAnother(String id, Entry.OfContainer last) {
+    return owners.owner(last.container()).filter(owner -> !owner.equals(id)).isPresent();
   }
 
   /** What is in doubt first, and what began last: see {@link #belongsToAnother}. */

@@ -241,29 +241,13 @@ public final class ArtifactSender implements AutoCloseable {
 
     private void finish() {
       full.add(END);
-      join();
+      Ending.awaitOrInterrupt(encoder);
       rethrow();
     }
 
     private void stop() {
       encoder.interrupt();
-      join();
-    }
-
-    private void join() {
-      boolean interrupted = false;
-      while (true) {
-        try {
-          encoder.join();
-          break;
-        } catch (InterruptedException e) {
-          encoder.interrupt();
-          interrupted = true;
-        }
-      }
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
+      Ending.awaitOrInterrupt(encoder);
     }
 
     private void rethrow() {

@@ -135,7 +135,7 @@ public final class MemorySender implements AutoCloseable {
       thread.interrupt();
       throw e;
     } finally {
-      awaitEnd(thread);
+      Ending.awaitOrInterrupt(thread);
     }
     requireDone(second);
     forgetVanished(writer);
@@ -149,21 +149,6 @@ public final class MemorySender implements AutoCloseable {
       writer.flush();
     } finally {
       portions.clear();
-    }
-  }
-
-  private static void awaitEnd(Thread thread) {
-    boolean interrupted = false;
-    while (thread.isAlive()) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        thread.interrupt();
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
     }
   }
 
