@@ -14,7 +14,10 @@ import java.util.function.Supplier;
 final class Heartbeat implements AutoCloseable {
   private static final Duration INTERVAL = Duration.ofSeconds(1);
 
-  /** With three beats missed, while somebody waits for a service that stands still. */
+  /** How often it looks whether the other side was heard. */
+  private static final Duration LOOK = Duration.ofMillis(250);
+
+  /** With three beats missed, while somebody waits for a service that stands still: 5 s at most. */
   static final Duration URGENT = Duration.ofSeconds(4);
 
   /** While nothing stands still; a link may be back by then. */
@@ -62,13 +65,17 @@ final class Heartbeat implements AutoCloseable {
   private void run() {
     FrameConnection silentOne = null;
     try {
+      long beatAt = System.nanoTime() - INTERVAL.toNanos();
       while (true) {
         long since = System.nanoTime();
         FrameConnection now = connection.get();
-        beat(now);
-        Thread.sleep(INTERVAL);
+        if (since - beatAt >= INTERVAL.toNanos()) {
+          beatAt = since;
+          beat(now);
+        }
+        Thread.sleep(LOOK);
         // Stopped itself, this side has not heard yet what has come meanwhile, nor said anything.
-        boolean late = System.nanoTime() - since > 2 * INTERVAL.toNanos();
+        boolean late = System.nanoTime() - since > LOOK.plus(INTERVAL).toNanos();
         if (late) {
           now.excuse();
         }
