@@ -72,9 +72,14 @@ record Daemon(ProcessHandle process, boolean adopted) {
   void stop(Duration limit) throws InterruptedException {
     process.destroy();
     if (!awaitExit(limit)) {
-      process.destroyForcibly();
-      awaitExit(limit);
+      kill(limit);
     }
+  }
+
+  /** SIGKILL, which a stopped process obeys, too. Returns when it is gone, or the limit is over. */
+  void kill(Duration limit) throws InterruptedException {
+    process.destroyForcibly();
+    awaitExit(limit);
   }
 
   private boolean awaitExit(Duration limit) throws InterruptedException {

@@ -42,25 +42,44 @@ public final class EngineSupervisor implements AutoCloseable {
   /** A connection attempt costs a few microseconds; the socket appears only when it answers. */
   private static final Duration POLL = Duration.ofMillis(5);
 
-  private static final Duration LOG_CHECK = Duration.ofSeconds(30);
+  private static final Duration LOOK = Duration.ofSeconds(5);
+
+  /**
+   * A working dockerd answers a ping in milliseconds, whatever else it does. One that hangs would
+   * keep a service frozen that nobody can thaw without it.
+   */
+  private static final Duration HANGS_AFTER = Duration.ofSeconds(10);
 
   private final EngineConfiguration configuration;
   private final EngineApi api;
+  private final Pulse pulse;
+  private final Duration hangsAfter;
   private final Thread thread;
   private final CompletableFuture<Void> firstReady = new CompletableFuture<>();
   private volatile EngineState state = new EngineState.Starting(Instant.now());
   private volatile boolean closed;
 
-  private EngineSupervisor(EngineConfiguration configuration) {
+  private EngineSupervisor(EngineConfiguration configuration, Duration hangsAfter) {
     this.configuration = requireNonNull(configuration, "configuration is null");
+    this.hangsAfter = hangsAfter;
     this.api = new EngineApi(configuration.socket());
+    this.pulse = new Pulse(configuration.socket());
     // A platform thread: process and file calls block it for good.
     this.thread = Thread.ofPlatform().name("engine-supervisor").daemon().unstarted(this::run);
   }
 
   /** Starts or adopts the engine in the background. */
   public static EngineSupervisor start(EngineConfiguration configuration) {
-    EngineSupervisor supervisor = new EngineSupervisor(configuration);
+    return start(configuration, HANGS_AFTER);
+  }
+
+  /**
+   * The same.
+   *
+   * @param hangsAfter so long without an answer it is killed and started again
+   */
+  static EngineSupervisor start(EngineConfiguration configuration, Duration hangsAfter) {
+    EngineSupervisor supervisor = new EngineSupervisor(configuration, hangsAfter);
     supervisor.thread.start();
     return supervisor;
   }
@@ -109,6 +128,7 @@ public final class EngineSupervisor implements AutoCloseable {
       Thread.currentThread().interrupt();
     } finally {
       state = new EngineState.Stopped();
+      pulse.close();
       api.close();
     }
   }
@@ -169,13 +189,7 @@ public final class EngineSupervisor implements AutoCloseable {
         dockerd.adopted() ? "adopted" : "ready",
         dockerd.process().pid(),
         Duration.between(since, Instant.now()).toMillis());
-    awaitEnd(dockerd, containerd);
-    if (dockerd.isAlive()) {
-      // Without containerd it is a shell; shims and services go on without either.
-      dockerd.stop(configuration.stopLimit());
-      return "The inner engine's containerd ended. " + lastLogLines();
-    }
-    return "The inner engine ended. " + lastLogLines();
+    return awaitEnd(dockerd, containerd) + " " + lastLogLines();
   }
 
   private Daemon startContainerd() throws IOException, InterruptedException {
@@ -217,7 +231,8 @@ public final class EngineSupervisor implements AutoCloseable {
     Instant deadline = Instant.now().plus(configuration.startLimit());
     while (Instant.now().isBefore(deadline) && dockerd.isAlive() && containerd.isAlive()) {
       // The socket file is there from the beginning of the listening, the answer comes a bit later.
-      if (Files.exists(configuration.socket()) && api.ping()) {
+      if (Files.exists(configuration.socket())
+          && pulse.feel(Duration.between(Instant.now(), deadline)).orElse(false)) {
         return true;
       }
       Thread.sleep(POLL);
@@ -225,19 +240,31 @@ public final class EngineSupervisor implements AutoCloseable {
     return false;
   }
 
-  private void awaitEnd(Daemon dockerd, Daemon containerd) throws InterruptedException {
+  /** Returns what became of it. Shims and services go on without either program. */
+  private String awaitEnd(Daemon dockerd, Daemon containerd) throws InterruptedException {
     CompletableFuture<?> end =
         CompletableFuture.anyOf(dockerd.process().onExit(), containerd.process().onExit());
     while (!closed) {
       try {
-        end.get(LOG_CHECK.toMillis(), TimeUnit.MILLISECONDS);
-        return;
+        end.get(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+        if (!dockerd.isAlive()) {
+          return "The inner engine ended.";
+        }
+        // Without containerd it is a shell.
+        dockerd.stop(configuration.stopLimit());
+        return "The inner engine's containerd ended.";
       } catch (TimeoutException e) {
         rotateLog();
       } catch (ExecutionException e) {
         throw new IllegalStateException(e);
       }
+      if (pulse.feel(hangsAfter).isEmpty()) {
+        dockerd.kill(configuration.stopLimit());
+        return "The inner engine did not answer for %d s and was killed."
+            .formatted(hangsAfter.toSeconds());
+      }
     }
+    throw new InterruptedException("The supervisor is closed");
   }
 
   private void stopEngine() throws InterruptedException {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.pagurus.dind.FakeEngine.Answer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +14,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -76,6 +79,27 @@ class EngineSupervisorTest {
   }
 
   @Test
+  void engineThatHangsIsKilledAndStartedAgain() throws Exception {
+    try (EngineSupervisor supervisor =
+        EngineSupervisor.start(configuration(), Duration.ofSeconds(2))) {
+      assertTrue(supervisor.awaitReady(LIMIT));
+      long first = ((EngineState.Ready) supervisor.state()).pid();
+      var pings = new CountDownLatch(1);
+      fake.on(
+          "GET /_ping",
+          request -> {
+            fake.on("GET /_ping", again -> Answer.nothing());
+            pings.countDown();
+            LockSupport.park(this);
+            return Answer.nothing();
+          });
+      await(supervisor, state -> state instanceof EngineState.Ready ready && ready.pid() != first);
+      assertEquals(0, pings.getCount());
+      assertFalse(ProcessHandle.of(first).filter(ProcessHandle::isAlive).isPresent());
+    }
+  }
+
+  @Test
   void runningEngineIsAdopted() throws Exception {
     EngineConfiguration configuration = configuration();
     configuration.write(true);
@@ -120,7 +144,7 @@ class EngineSupervisorTest {
   }
 
   @Test
-  void backOffDoublesUpToHalfAMinute() {
+  void backOffDoublesUpToFourSeconds() {
     assertEquals(Duration.ofMillis(250), EngineSupervisor.backoff(1));
     assertEquals(Duration.ofMillis(500), EngineSupervisor.backoff(2));
     assertEquals(Duration.ofSeconds(4), EngineSupervisor.backoff(9));
