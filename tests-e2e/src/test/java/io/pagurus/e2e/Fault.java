@@ -13,6 +13,9 @@ enum Fault {
   DESTINATION_CRIU_KILLED(Side.DESTINATION, killed("pgrep -x 'criu|runc.*'")),
   SOURCE_DOCKERD_KILLED(Side.SOURCE, killed("pgrep -x dockerd")),
   DESTINATION_DOCKERD_KILLED(Side.DESTINATION, killed("pgrep -x dockerd")),
+  /** It hangs, until the runtime kills it. */
+  SOURCE_DOCKERD_STOPPED(Side.SOURCE, stopped("pgrep -x dockerd")),
+  DESTINATION_DOCKERD_STOPPED(Side.DESTINATION, stopped("pgrep -x dockerd")),
   SOURCE_CONTAINERD_KILLED(Side.SOURCE, killed("pgrep -x containerd")),
   DESTINATION_CONTAINERD_KILLED(Side.DESTINATION, killed("pgrep -x containerd")),
   SOURCE_STOPPED(Side.SOURCE, signalled("STOP"), signalled("CONT"), 10),
@@ -96,6 +99,10 @@ enum Fault {
   private static String killed(String found) {
     return "for p in $(%s); do kill -9 $p 2> /dev/null && echo %s $p; done; true"
         .formatted(found, HIT);
+  }
+
+  private static String stopped(String found) {
+    return "for p in $(%s); do kill -STOP $p && echo %s $p; done".formatted(found, HIT);
   }
 
   private static String signalled(String signal) {
@@ -193,7 +200,7 @@ enum Fault {
    * The inner engine dies at once, and with it the lines of a log that it has read and not kept.
    */
   boolean killsEngine() {
-    return name().endsWith("DOCKERD_KILLED") || name().endsWith("CONTAINERD_KILLED");
+    return name().contains("DOCKERD_") || name().endsWith("CONTAINERD_KILLED");
   }
 
   boolean needsMemoryLimit() {

@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.pagurus.e2e.Moment.Side;
+import io.pagurus.trust.Identity;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -17,13 +19,14 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.testcontainers.containers.BindMode;
@@ -62,10 +65,34 @@ final class FaultLaboratory implements AutoCloseable {
   /** After so many cases its log is long enough to slow the oracle down. */
   private static final int CASES_OF_A_SERVICE = 12;
 
+  /** So long a lost link stays away, where it does not come back at once. */
+  private static final Duration AWAY = Duration.ofSeconds(6);
+
+  /** Of {@code pagurus migrate}: the link comes back after that. */
+  private static final List<String> IMPATIENT = List.of("--reconnect-timeout", "2s");
+
+  /**
+   * What is tried.
+   *
+   * @param fault what is to be tidied up, and allowed, after it
+   * @param name of what happens, for the table
+   * @param moment when, for the table
+   * @param isBegun whether the source's journal has begun by then
+   * @param isLazy whether the restore must be a lazy one
+   */
+  private record Case(
+      Fault fault,
+      String name,
+      String moment,
+      int mebibytes,
+      boolean isBegun,
+      boolean isLazy,
+      Supplier<Struck> strike) {}
+
   /** What came of a case. */
   record Outcome(
-      Fault fault,
-      Moment moment,
+      String fault,
+      String moment,
       String ending,
       long recoveryMillis,
       boolean missed,
@@ -78,7 +105,7 @@ final class FaultLaboratory implements AutoCloseable {
       return "| %s | %s | %s%s | %.1f | %s |"
           .formatted(
               fault,
-              moment.name().toLowerCase(Locale.ROOT),
+              moment,
               ending,
               missed ? ", nothing to strike" : "",
               recoveryMillis / 1000.0,
@@ -195,49 +222,101 @@ final class FaultLaboratory implements AutoCloseable {
   }
 
   private Outcome attemptOnce(Fault fault, Moment moment, int laterMillis) {
+    return attempt(
+        new Case(
+            fault,
+            fault.toString(),
+            moment.toString(),
+            moment.mebibytes(),
+            moment != Moment.LET_IN,
+            moment.isLazy(),
+            () -> strike(fault, moment, laterMillis)));
+  }
+
+  /**
+   * Loses the link at a message; never throws.
+   *
+   * @param arrives whether the message still does, and only its reply is lost
+   * @param returns whether the link is back at once, or only when the source has waited enough
+   */
+  Outcome attempt(Word word, boolean arrives, boolean returns) {
+    var loss = new LosingProxy.Loss(word, arrives, returns ? Duration.ZERO : AWAY);
+    List<LosingProxy.Loss> losses =
+        Stream.concat(
+                word
+                    .before()
+                    .map(first -> new LosingProxy.Loss(first, true, Duration.ZERO))
+                    .stream(),
+                Stream.of(loss))
+            .toList();
+    var target = new InetSocketAddress(address(destination), 7070);
+    // Stays until nothing is undecided: who is asked is behind it.
+    try (var proxy = new LosingProxy(identity(source), identity(destination), target, losses)) {
+      return attempt(
+          new Case(
+              Fault.LINK_CUT,
+              arrives ? "lost reply" : "lost message",
+              word.type() + (returns ? "" : ", link away"),
+              word.mebibytes(),
+              word.isAfterBegin(),
+              false,
+              () -> lose(proxy, word, returns)));
+    }
+  }
+
+  private Outcome attempt(Case tried) {
+    Fault fault = tried.fault();
     String ending = "?";
     boolean missed = false;
     long struckAt = System.nanoTime();
     try {
-      if (cases++ >= CASES_OF_A_SERVICE || mebibytes != moment.mebibytes()) {
-        begin(moment.mebibytes());
+      if (cases++ >= CASES_OF_A_SERVICE || mebibytes != tried.mebibytes()) {
+        begin(tried.mebibytes());
       }
       clearJournals();
       Set<String> earlier = statuses().map(Said::id).collect(Collectors.toSet());
       prepare(fault);
-      if (moment.isLazy()) {
+      if (tried.isLazy()) {
         // What it has learnt of a busy machine may be that an eager restore is better.
         destination.killRuntime(":");
         destination.awaitReady();
       }
       witness.forget();
       OuterContainer before = source;
-      Struck struck = strike(fault, moment, laterMillis);
+      Struck struck = tried.strike().get();
       struckAt = struck.at();
       missed = struck.missed();
-      assertTrue(!moment.isLazy() || !struck.isEager(), "It was restored eagerly");
+      assertTrue(!tried.isLazy() || !struck.isEager(), "It was restored eagerly");
       long recovered = awaitOneCopy() - struckAt;
       tidy(fault);
       ending = (source.equals(before) ? "stayed" : "moved") + struck.error();
       List<Said> said =
           patiently(() -> statuses().filter(one -> !earlier.contains(one.id())).toList());
-      // Its journal had begun.
-      assertTruthful(said, moment != Moment.LET_IN);
+      assertTruthful(said, tried.isBegun());
       ending += judge(fault, said);
-      return new Outcome(
-          fault, moment, ending, TimeUnit.NANOSECONDS.toMillis(recovered), missed, "");
+      return outcome(tried, ending, recovered, missed, "");
     } catch (RuntimeException | AssertionError e) {
       String problem = String.valueOf(e.getMessage()).strip().replaceAll("\\s*\n\\s*", "; ");
       String state = describe();
       reset(fault);
-      return new Outcome(
-          fault,
-          moment,
+      return outcome(
+          tried,
           ending,
-          TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - struckAt),
+          System.nanoTime() - struckAt,
           missed,
           (problem.length() > 600 ? problem.substring(0, 600) : problem) + " " + state);
     }
+  }
+
+  private static Outcome outcome(
+      Case tried, String ending, long recoveredNanos, boolean missed, String problem) {
+    return new Outcome(
+        tried.name(),
+        tried.moment(),
+        ending,
+        TimeUnit.NANOSECONDS.toMillis(recoveredNanos),
+        missed,
+        problem);
   }
 
   /** The service must reach the host over its network, from where it runs. */
@@ -375,6 +454,33 @@ final class FaultLaboratory implements AutoCloseable {
       shell(at(fault.side()), fault.repair());
       return new Struck(struckAt, fault.missed(out), moving.join());
     }
+  }
+
+  /** Returns when the migration has ended as its caller saw it. */
+  private Struck lose(LosingProxy proxy, Word word, boolean returns) {
+    List<String> ticket = new ArrayList<>(word.ticketOptions());
+    ticket.addAll(List.of("--address", gateway() + ":" + proxy.port()));
+    List<String> options = new ArrayList<>(word.options());
+    options.addAll(returns ? List.of() : IMPATIENT);
+    Command caller =
+        source.tryMigrate(
+            SERVICE,
+            destination.ticket(ticket.toArray(String[]::new)),
+            options.toArray(String[]::new));
+    Optional<Long> at = proxy.lostAt();
+    assertTrue(at.isPresent(), () -> "It was not said: " + caller);
+    return new Struck(at.get(), false, caller);
+  }
+
+  /** The keys of an outer container's runtime. */
+  private Identity identity(OuterContainer outer) {
+    Path copy = shared.resolve("keys-" + outer.getContainerId());
+    if (!Files.exists(copy)) {
+      Command.run("mkdir", "-m", "700", copy.toString()).ok();
+      String file = "/var/lib/pagurus/identity.pem";
+      Command.run("docker", "cp", outer.getContainerId() + ":" + file, copy.toString()).ok();
+    }
+    return Identity.loadOrCreate(copy);
   }
 
   private static void pause(long since, Duration lasting) {

@@ -21,9 +21,9 @@ import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
- * Every fault at every moment. {@code make test-faults}; FAULTS and MOMENTS choose some, by name
- * and separated by commas, also of the subsets that have a name of their own (SUBSET); JOBS tries
- * as many at a time.
+ * Every fault at every moment, and every message lost. {@code make test-faults}; FAULTS and
+ * MOMENTS, or MESSAGES, choose some, by name and separated by commas, also of the subsets that have
+ * a name of their own (SUBSET); JOBS tries as many at a time.
  */
 @Tag("faults")
 @Execution(ExecutionMode.CONCURRENT)
@@ -44,10 +44,32 @@ class FaultMatrixTest {
 
   @TestFactory
   Stream<DynamicTest> everyFaultAtEveryMomentLeavesOneLiveCopy() {
+    if (isSet("MESSAGES") && !isSet("FAULTS") && !isSet("MOMENTS")) {
+      return Stream.empty();
+    }
     return chosen("FAULTS", Fault.values()).stream()
         .flatMap(
             fault ->
                 chosen("MOMENTS", Moment.values()).stream().map(moment -> test(fault, moment)));
+  }
+
+  /**
+   * Both generals: the link is lost right before each message, and right after it, when only its
+   * sender does not know that it arrived; it comes back at once, or when the source has waited
+   * enough.
+   */
+  @TestFactory
+  Stream<DynamicTest> everyLostMessageAndEveryLostReplyLeavesOneLiveCopy() {
+    if (!isSet("MESSAGES") && (isSet("FAULTS") || isSet("MOMENTS"))) {
+      return Stream.empty();
+    }
+    List<Boolean> either = List.of(false, true);
+    return chosen("MESSAGES", Word.values()).stream()
+        .flatMap(
+            word ->
+                either.stream()
+                    .flatMap(
+                        arrives -> either.stream().map(returns -> test(word, arrives, returns))));
   }
 
   /**
@@ -108,6 +130,18 @@ class FaultMatrixTest {
         "%s at %s".formatted(fault, moment), () -> attempt(fault, moment));
   }
 
+  private static DynamicTest test(Word word, boolean arrives, boolean returns) {
+    return DynamicTest.dynamicTest(
+        "%s %s, link %s"
+            .formatted(word.type(), arrives ? "heard" : "lost", returns ? "back at once" : "away"),
+        () -> {
+          FaultLaboratory.Outcome outcome =
+              laboratories.note(
+                  laboratories.use(laboratory -> laboratory.attempt(word, arrives, returns)));
+          assertTrue(outcome.passed(), outcome::problem);
+        });
+  }
+
   private static FaultLaboratory.Outcome attempt(Fault fault, Moment moment) {
     FaultLaboratory.Outcome outcome =
         laboratories.note(laboratories.use(laboratory -> laboratory.attempt(fault, moment)));
@@ -129,10 +163,17 @@ class FaultMatrixTest {
         && chosen("MOMENTS", Moment.values()).contains(moment);
   }
 
+  private static Optional<String> variable(String name) {
+    return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank());
+  }
+
+  private static boolean isSet(String variable) {
+    return variable(variable).isPresent();
+  }
+
   private static <E extends Enum<E>> List<E> chosen(String variable, E[] all) {
     Set<String> names =
-        Optional.ofNullable(System.getenv(variable))
-            .filter(value -> !value.isBlank())
+        variable(variable)
             .map(value -> Arrays.stream(value.split(",", -1)).collect(Collectors.toSet()))
             .orElse(Set.of());
     Set<String> unknown = new HashSet<>(names);

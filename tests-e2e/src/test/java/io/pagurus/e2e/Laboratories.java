@@ -16,6 +16,9 @@ import java.util.stream.Collectors;
  * is waiting.
  */
 final class Laboratories implements AutoCloseable {
+  private static final Set<String> MOMENTS =
+      Arrays.stream(Moment.values()).map(Moment::toString).collect(Collectors.toSet());
+
   private final BlockingQueue<FaultLaboratory> free = new LinkedBlockingQueue<>();
   private final List<FaultLaboratory.Outcome> outcomes =
       Collections.synchronizedList(new ArrayList<>());
@@ -74,11 +77,13 @@ final class Laboratories implements AutoCloseable {
         .filter(
             fault -> {
               List<FaultLaboratory.Outcome> tried =
-                  outcomes.stream().filter(outcome -> outcome.fault() == fault).toList();
+                  outcomes.stream()
+                      .filter(outcome -> outcome.fault().equals(fault.toString()))
+                      .toList();
               return tried.stream()
                       .map(FaultLaboratory.Outcome::moment)
                       .collect(Collectors.toSet())
-                      .equals(Set.of(Moment.values()))
+                      .equals(MOMENTS)
                   && tried.stream().allMatch(FaultLaboratory.Outcome::missed);
             })
         .toList();

@@ -178,4 +178,9 @@ enum Moment {
   List<String> options() {
     return options.isEmpty() ? List.of() : List.of(options.split(" ", -1));
   }
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(java.util.Locale.ROOT);
+  }
 }

@@ -2,11 +2,14 @@ package io.pagurus.e2e;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import com.fasterxml.jackson.annotation.JsonSubTypes;
 import io.pagurus.journal.Entry;
 import io.pagurus.model.Phase;
+import io.pagurus.protocol.Message;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashSet;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -29,6 +32,17 @@ class MomentTest {
       moment.step().ifPresent(steps::add);
     }
     assertEquals(Set.of(Entry.class.getPermittedSubclasses()), steps);
+  }
+
+  @Test
+  void everyMessageMayBeLost() {
+    Set<Class<?>> messages = Set.of(Message.class.getPermittedSubclasses());
+    Map<Class<?>, String> types =
+        Arrays.stream(Message.class.getAnnotation(JsonSubTypes.class).value())
+            .collect(Collectors.toMap(JsonSubTypes.Type::value, JsonSubTypes.Type::name));
+    assertEquals(messages, types.keySet());
+    assertEquals(
+        types, Arrays.stream(Word.values()).collect(Collectors.toMap(Word::message, Word::type)));
   }
 
   @Test
