@@ -179,8 +179,9 @@ final class Doubt {
   }
 
   private void end(Outcome outcome, String where, String why) {
-    Optional<MigrationReport> report = progress.status().report().map(old -> old.settled(outcome));
     String message = "%s %s".formatted(where, why);
+    Optional<MigrationReport> report =
+        progress.status().report().map(old -> old.settled(outcome, message));
     progress.end(outcome, message, report, here.journal());
     log.warn("Migration {} is no longer in doubt: {}", id, message);
     over = true;

@@ -73,7 +73,7 @@ final class Predictor {
             330 * MIB,
             700 * MIB,
             250 * MIB,
-            0.03,
+            0.018,
             14_000 * MIB,
             0.18,
             1300 * MIB,

@@ -71,8 +71,12 @@ public record MigrationReport(
     precopy = precopy == null ? Optional.empty() : precopy;
   }
 
-  /** The same migration once it is no longer in doubt. */
-  public MigrationReport settled(Outcome end) {
+  /**
+   * The same migration once it is no longer in doubt.
+   *
+   * @param message why it ended so, and where the service runs
+   */
+  public MigrationReport settled(Outcome end, String message) {
     return new MigrationReport(
         id,
         service,
@@ -96,7 +100,9 @@ public record MigrationReport(
         restoreMemory,
         criu,
         warnings,
-        end == Outcome.COMPLETED ? Optional.empty() : error);
+        end == Outcome.COMPLETED
+            ? Optional.empty()
+            : Optional.of(new Failure(FailureCode.PEER_UNREACHABLE, message)));
   }
 
   /**

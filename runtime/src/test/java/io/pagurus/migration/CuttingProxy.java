@@ -105,6 +105,10 @@ final class CuttingProxy implements AutoCloseable {
         connections.incrementAndGet();
         ends.add(client);
         ends.add(runtime);
+        if (listener.isClosed()) {
+          // Cut in this moment.
+          pull();
+        }
         copy(client, runtime, true);
         copy(runtime, client, false);
       } catch (IOException e) {

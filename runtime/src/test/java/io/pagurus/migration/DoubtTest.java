@@ -177,6 +177,9 @@ final class DoubtTest extends OverACable {
     Outcome outcome = keep == Keep.SOURCE ? Outcome.FAILED : Outcome.COMPLETED;
     assertEquals(Optional.of(outcome), status.outcome());
     assertTrue(status.message().contains("An operator decided so"), status.message());
+    assertEquals(
+        keep == Keep.SOURCE ? Optional.of(status.message()) : Optional.empty(),
+        status.report().orElseThrow().error().map(MigrationReport.Failure::message));
     assertEquals(keep == Keep.SOURCE ? Life.RUNNING : Life.GONE, web.life());
     assertEquals(
         new Entry.Resolved(web.id, keep), a.journal.read().get(report.id()).reversed().get(1));

@@ -57,7 +57,12 @@ public final class TlsShare {
     System.out.println("| link | plain, ms | TLS, ms | TLS, ms per GiB | share of the time |");
     System.out.println("|---|---|---|---|---|");
     for (int at = 3; at < arguments.length; at++) {
-      share.transfers(mebibytes, pairs, Long.parseLong(arguments[at]));
+      long megabits = Long.parseLong(arguments[at]);
+      if (megabits > 0) {
+        long seconds = 2L * pairs * mebibytes * 8 * (1 << 20) / (megabits * 1_000_000);
+        System.err.printf("%d Mbit/s: takes some %d s once ciphers are warm%n", megabits, seconds);
+      }
+      share.transfers(mebibytes, pairs, megabits);
     }
     share.handshakes(pairs * 10);
   }

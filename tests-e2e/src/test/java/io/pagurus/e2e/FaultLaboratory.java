@@ -254,7 +254,7 @@ final class FaultLaboratory implements AutoCloseable {
     try (var proxy = new LosingProxy(identity(source), identity(destination), target, losses)) {
       return attempt(
           new Case(
-              Fault.LINK_CUT,
+              word.because().orElse(Fault.LINK_CUT),
               arrives ? "lost reply" : "lost message",
               word.type() + (returns ? "" : ", link away"),
               word.mebibytes(),
@@ -462,14 +462,16 @@ final class FaultLaboratory implements AutoCloseable {
     ticket.addAll(List.of("--address", gateway() + ":" + proxy.port()));
     List<String> options = new ArrayList<>(word.options());
     options.addAll(returns ? List.of() : IMPATIENT);
+    word.because().ifPresent(fault -> shell(at(fault.side()), fault.strike()).ok());
     Command caller =
         source.tryMigrate(
             SERVICE,
             destination.ticket(ticket.toArray(String[]::new)),
             options.toArray(String[]::new));
-    Optional<Long> at = proxy.lostAt();
-    assertTrue(at.isPresent(), () -> "It was not said: " + caller);
-    return new Struck(at.get(), false, caller);
+    // The last one may be said after the caller has had its answer.
+    Optional<Long> at = await("it is said").atMost(SOON).until(proxy::lostAt, Optional::isPresent);
+    word.because().ifPresent(fault -> shell(at(fault.side()), fault.repair()).ok());
+    return new Struck(at.orElseThrow(), false, caller);
   }
 
   /** The keys of an outer container's runtime. */

@@ -27,7 +27,7 @@ enum Word {
   RESUME(Message.Resume.class, ARTIFACT_END),
   CONTINUED(Message.Continued.class, ARTIFACT_END),
   ABORT(Message.Abort.class, Moment.GIVEN_UP),
-  ABORTED(Message.Aborted.class, Moment.GIVEN_UP),
+  ABORTED(Message.Aborted.class),
   SEAL(Message.Seal.class),
   STAGED(Message.Staged.class),
   COMMIT(Message.Commit.class),
@@ -86,6 +86,11 @@ enum Word {
   /** Of {@code pagurus migrate}, so that it is said. */
   List<String> options() {
     return moment.options();
+  }
+
+  /** What must go wrong, so that it is said. */
+  Optional<Fault> because() {
+    return this == ABORTED ? Optional.of(Fault.RESTORE_REFUSED) : Optional.empty();
   }
 
   /** Of {@code pagurus ticket}. */
