@@ -277,15 +277,17 @@ final class DestinationEndpoint implements PeerEndpoint {
 
   private void serveReturned(FrameConnection connection, Message.Hello hello) {
     while (true) {
-      Message message = connection.receive();
-      if (message instanceof Message.Query) {
-        answer(hello.migration(), connection);
-      } else {
-        connection.send(
-            new Message.Refused(
-                PROTOCOL,
-                "Cannot handle %s on a connection that returns."
-                    .formatted(message.getClass().getSimpleName())));
+      switch (connection.receive()) {
+        case Message.Query _ -> answer(hello.migration(), connection);
+        case Message.Abort(String why) ->
+            Optional.ofNullable(open.get(hello.migration()))
+                .ifPresent(live -> live.nothingFollows(why));
+        case Message other ->
+            connection.send(
+                new Message.Refused(
+                    PROTOCOL,
+                    "Cannot handle %s on a connection that returns."
+                        .formatted(other.getClass().getSimpleName())));
       }
     }
   }

@@ -220,6 +220,17 @@ final class DestinationMigration implements ArtifactReceiver.Stage {
     }
   }
 
+  /**
+   * The source has nothing left of what is missing. If the service needs none of it any more it
+   * stays; else its restore fails, and is given up as any other.
+   */
+  synchronized void nothingFollows(String why) {
+    if (state instanceof State.Restoring && intake.follow()) {
+      log.warn("Migration {}: nothing follows any more: {}", id, why);
+      intake.nothingFollows();
+    }
+  }
+
   private void connectionEnded(MigrationException e) {
     if (e.code() != PEER_UNREACHABLE) {
       refuse(e);

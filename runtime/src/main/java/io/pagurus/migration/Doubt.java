@@ -2,6 +2,7 @@ package io.pagurus.migration;
 
 import static io.pagurus.model.FailureCode.PEER_UNREACHABLE;
 
+import io.pagurus.engine.Departure;
 import io.pagurus.journal.Entry;
 import io.pagurus.journal.WayBack;
 import io.pagurus.migration.SourceMigration.Surroundings;
@@ -33,6 +34,8 @@ import org.slf4j.LoggerFactory;
  */
 final class Doubt {
   private static final Logger log = LoggerFactory.getLogger(Doubt.class);
+
+  private static final Duration ANSWER = Duration.ofSeconds(10);
 
   /** Until the engine is asked again to thaw or to remove what it could not. */
   private static final Duration PAUSE = Duration.ofSeconds(1);
@@ -97,9 +100,13 @@ final class Doubt {
     if (answer.decided()) {
       return answer;
     }
+    Departure departure = here.engine().depart(container, List.of());
+    if (!departure.running()) {
+      return withoutPages(way);
+    }
     Map<Integer, ProcessMemory> frozen = Map.of();
     try {
-      frozen = ProcessMemory.open(here.engine().depart(container, List.of()).processes());
+      frozen = ProcessMemory.open(departure.processes());
       try (var rest =
           new FollowingMemory(
               MissingPages.all(frozen), frozen, LinkProbe.USUAL_QUEUE_BYTES, new Tally())) {
@@ -114,6 +121,21 @@ final class Doubt {
       throw new UncheckedIOException("Cannot read the frozen processes of " + container, e);
     } finally {
       frozen.values().forEach(ProcessMemory::close);
+    }
+  }
+
+  /** The frozen processes have died, with their outer container, say: nobody has the pages. */
+  private Message.Standing withoutPages(WayBack way) {
+    try (Reconnection back = Reconnection.open(here.dialer(), id, way)) {
+      Message.Standing standing = back.standing(ANSWER);
+      if (standing.decided()) {
+        return standing;
+      }
+      back.send(
+          new Message.Abort(
+              "The processes at the source have died, and with them the memory that was to follow."));
+      Message.Aborted given = back.expect(Message.Aborted.class, ANSWER, _ -> {});
+      return new Message.Standing(Message.Standing.State.ABORTED, given.reason());
     }
   }
 

@@ -323,6 +323,11 @@ final class Intake implements Arrival.PageSupply, AutoCloseable {
     }
   }
 
+  /** Whoever waits for pages that are not here waits in vain, and is told so. */
+  void nothingFollows() {
+    pages.nothingFollows();
+  }
+
   /** Takes no more, lets go of every artifact under way, and lets nobody wait any longer. */
   void stop(MigrationException reason) {
     stopped = reason;

@@ -223,7 +223,10 @@ public sealed interface Message {
   /** The last page is in place: nothing of the source is needed any more. */
   record Settled() implements Message {}
 
-  /** Give up; only before the commit. */
+  /**
+   * Give up; before the commit. On a connection that returns, after it: what the destination still
+   * lacks is nowhere any more. It keeps a service that lacks nothing, and gives up one that does.
+   */
   record Abort(String reason) implements Message {}
 
   /** Given up and cleaned up; the service does not run here and never will in this migration. */

@@ -8,6 +8,7 @@ import io.pagurus.engine.ContainerEngine.PageSpill;
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,7 +18,6 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -25,7 +25,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * Holds the pages of a service at the destination, by process and address, until the restored
@@ -64,7 +63,7 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
   private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[ZERO_PAGES * PAGE]);
 
   private final Arena arena = Arena.ofShared();
-  private final FileChannel file;
+  private final RandomAccessFile file;
   private final long capacityPages;
   private final long keptBytes;
   private final List<Slab> slabs = new ArrayList<>();
@@ -82,27 +81,39 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
 
   private long firstCameAt;
   private long bytesCame;
+  private boolean complete;
   private boolean closed;
 
   private record Table(int pid, long index) {}
 
   /** A run of slots. */
   interface Slab {
-    /** Replaces one page. */
-    void put(int page, MemorySegment source, long offset) throws IOException;
+    /**
+     * Replaces pages in a row.
+     *
+     * @throws MigrationException NO_ROOM, and some of them may have been replaced
+     */
+    void put(int page, byte[] source, int offset, int pages) throws IOException;
 
     /** Pages in a row. */
     ByteBuffer read(int page, int pages) throws IOException;
   }
 
-  private record Mapped(MemorySegment memory) implements Slab {
+  /**
+   * Read through a mapping and written to the file: a full tmpfs shows itself to whoever writes
+   * through a mapping as a SIGBUS, which the virtual machine reports some instructions too late,
+   * when the page seems to be here already. Not by a channel, which an interrupt of one writer
+   * would close for all.
+   */
+  private record Mapped(RandomAccessFile file, long at, MemorySegment memory) implements Slab {
     @Override
-    public void put(int page, MemorySegment source, long offset) {
+    public void put(int page, byte[] source, int offset, int pages) {
       try {
-        MemorySegment.copy(source, offset, memory, (long) page * PAGE, PAGE);
-      } catch (InternalError e) {
-        // SIGBUS: the tmpfs behind the mapping is full.
-        throw new MigrationException(NO_ROOM, "The staging directory is full.", e);
+        file.seek(at + (long) page * PAGE);
+        file.write(source, offset, pages * PAGE);
+      } catch (IOException e) {
+        throw new MigrationException(
+            NO_ROOM, "The staging directory cannot be written: %s.".formatted(e.getMessage()), e);
       }
     }
 
@@ -149,12 +160,9 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
     this.mostTables = Math.min(capacityPages, SCATTERED_TABLES + capacityPages / PAGES_PER_TABLE);
     this.nameable = ROUNDS * TABLE_PAGES * mostTables;
     Path path = directory.resolve("pages");
-    this.file =
-        FileChannel.open(
-            path,
-            Set.of(
-                StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    Files.createFile(
+        path, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    this.file = new RandomAccessFile(path.toFile(), "rw");
     Files.delete(path);
   }
 
@@ -175,7 +183,6 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
     }
     bytesCame += length;
     ByteBuffer in = ByteBuffer.wrap(bytes, 0, length);
-    MemorySegment source = MemorySegment.ofArray(bytes);
     while (in.hasRemaining()) {
       if (in.remaining() < MemorySender.HEADER_BYTES) {
         throw new MigrationException(PROTOCOL, "Truncated memory record.");
@@ -212,7 +219,7 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
         if (in.remaining() < (long) pages * PAGE) {
           throw new MigrationException(PROTOCOL, "Truncated memory pages.");
         }
-        put(pid, address, pages, source, in.position());
+        put(pid, address, pages, bytes, in.position());
         in.position(in.position() + pages * PAGE);
       }
     }
@@ -235,17 +242,40 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
     }
   }
 
-  private void put(int pid, long address, int pages, MemorySegment source, int offset)
-      throws IOException {
-    for (int page = 0; page < pages; page++) {
-      long at = address + (long) page * PAGE;
-      int slot = slot(pid, at);
-      if (slot < FIRST_SLOT) {
-        slot = allocate();
-        mark(pid, at, slot);
+  /** A page is here once its contents are, and not before: a process may be waiting for it. */
+  private void put(int pid, long address, int pages, byte[] source, int offset) throws IOException {
+    int[] slots = new int[pages];
+    try {
+      for (int page = 0; page < pages; page++) {
+        int slot = slot(pid, address + (long) page * PAGE);
+        slots[page] = slot < FIRST_SLOT ? allocate() : slot;
       }
-      slab(slot).put(placeOf(slot), source, offset + (long) page * PAGE);
+      int run;
+      for (int page = 0; page < pages; page += run) {
+        run = inARow(slots, page);
+        slab(slots[page]).put(placeOf(slots[page]), source, offset + page * PAGE, run);
+        for (int done = page; done < page + run; done++) {
+          mark(pid, address + (long) done * PAGE, slots[done]);
+        }
+      }
+    } finally {
+      for (int page = 0; page < pages; page++) {
+        if (slot(pid, address + (long) page * PAGE) != slots[page]) {
+          release(slots[page]);
+        }
+      }
     }
+  }
+
+  /** How many of these slots follow each other from that one on, within a slab. */
+  private int inARow(int[] slots, int from) {
+    int run = 1;
+    while (from + run < slots.length
+        && slots[from + run] == slots[from] + run
+        && slab(slots[from + run]) == slab(slots[from])) {
+      run++;
+    }
+    return run;
   }
 
   private int allocate() throws IOException {
@@ -273,7 +303,10 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
       return sealed.get().add();
     }
     long at = slabs.size() * SLAB_BYTES;
-    return new Mapped(file.map(FileChannel.MapMode.READ_WRITE, at, SLAB_BYTES, arena));
+    // As long as what is mapped, for none of it is written through the mapping.
+    file.setLength(at + SLAB_BYTES);
+    return new Mapped(
+        file, at, file.getChannel().map(FileChannel.MapMode.READ_ONLY, at, SLAB_BYTES, arena));
   }
 
   /** Pages that lie on a disk, sealed. */
@@ -358,7 +391,7 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
   /**
    * The same without asking for them: they are on their way.
    *
-   * @throws IOException when this is closed before the first one comes
+   * @throws IOException when this is closed before the first one comes, or nothing more will
    */
   @Override
   public int expect(int pid, long address, int pages) throws IOException {
@@ -368,7 +401,7 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
   private synchronized int waitFor(int pid, long address, int pages) throws IOException {
     int here = inARow(pid, address, pages);
     while (here == 0) {
-      if (closed) {
+      if (closed || complete) {
         throw new IOException("The pages that were still missing do not come any more");
       }
       try {
@@ -442,6 +475,12 @@ public final class PageStore implements Arrival.PageSupply, AutoCloseable {
       return slot == ZERO && distance < ZERO_PAGES;
     }
     return slot == first + distance && slab(slot) == slab(first);
+  }
+
+  /** Nothing more comes; who waits for a page is told so. */
+  public synchronized void nothingFollows() {
+    complete = true;
+    notifyAll();
   }
 
   /** Frees everything; who waits for a page is told that it does not come. */

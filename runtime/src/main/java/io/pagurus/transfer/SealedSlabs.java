@@ -5,8 +5,6 @@ import static io.pagurus.model.FailureCode.TRANSFER_FAILED;
 
 import io.pagurus.model.MigrationException;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -40,7 +38,6 @@ final class SealedSlabs implements AutoCloseable {
   private final int slabPages;
   private final SecretKey key;
   private final Cipher cipher;
-  private final byte[] plain = new byte[PAGE];
   private final byte[] record = new byte[RECORD];
   private FileChannel file;
   private int slabs;
@@ -105,13 +102,18 @@ final class SealedSlabs implements AutoCloseable {
     }
 
     @Override
-    public void put(int page, MemorySegment source, long offset) throws IOException {
-      MemorySegment.copy(source, ValueLayout.JAVA_BYTE, offset, plain, 0, PAGE);
+    public void put(int page, byte[] source, int offset, int count) throws IOException {
+      for (int i = 0; i < count; i++) {
+        putOne(page + i, source, offset + i * PAGE);
+      }
+    }
+
+    private void putOne(int page, byte[] source, int offset) throws IOException {
       pages += writes[page] == 0 ? 1 : 0;
       writes[page] = Math.incrementExact(writes[page]);
       try {
         cipher.init(Cipher.ENCRYPT_MODE, key, nonce(first + page, writes[page]));
-        int length = cipher.doFinal(plain, 0, PAGE, record, 0);
+        int length = cipher.doFinal(source, offset, PAGE, record, 0);
         ByteBuffer out = ByteBuffer.wrap(record, 0, length);
         long at = (long) (first + page) * RECORD;
         while (out.hasRemaining()) {

@@ -12,7 +12,6 @@ import io.pagurus.model.MigrationException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
@@ -220,6 +219,22 @@ final class PageStoreTest {
   }
 
   @Test
+  void pagesThatCannotAllBeStoredAreNotHere() throws IOException {
+    put(1, BASE, pages(40, 1));
+    assertThrows(MigrationException.class, () -> put(1, BASE + 40 * PAGE, pages(61, 2)));
+    assertFalse(store.holds(1, BASE + 40 * PAGE, 1), "a process would take it for its memory");
+    byte[] content = pages(60, 3);
+    put(1, BASE + 40 * PAGE, content);
+    assertArrayEquals(content, taken(1, BASE + 40 * PAGE, 60));
+  }
+
+  @Test
+  void whoWaitsForWhatNeverComesIsTold() {
+    store.nothingFollows();
+    assertThrows(IOException.class, () -> store.expect(1, BASE, 1));
+  }
+
+  @Test
   void scatteredZeroPagesDoNotFillTheHeap() {
     var failure =
         assertThrows(
@@ -351,13 +366,13 @@ final class PageStoreTest {
     try (var sealed = new SealedSlabs(disk, 4)) {
       PageStore.Slab slab = sealed.add();
       byte[] content = "planted".repeat(PAGE).getBytes(StandardCharsets.UTF_8);
-      slab.put(1, MemorySegment.ofArray(content), 0);
+      slab.put(1, content, 0, 1);
       ByteBuffer found = ByteBuffer.allocate((int) sealed.file().size());
       assertTrue(sealed.file().read(found, 0) > PAGE);
       assertFalse(new String(found.array(), StandardCharsets.ISO_8859_1).contains("planted"));
       assertEquals('p', slab.read(1, 1).get());
       byte[] older = Arrays.copyOfRange(found.array(), PAGE + 16, 2 * (PAGE + 16));
-      slab.put(1, MemorySegment.ofArray(content), 0);
+      slab.put(1, content, 0, 1);
       assertEquals(older.length, sealed.file().write(ByteBuffer.wrap(older), PAGE + 16));
       assertThrows(MigrationException.class, () -> slab.read(1, 1), "an older one is put back");
       assertThrows(MigrationException.class, () -> slab.read(0, 1), "never written");

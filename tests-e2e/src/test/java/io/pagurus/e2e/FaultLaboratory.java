@@ -274,7 +274,7 @@ final class FaultLaboratory implements AutoCloseable {
         begin(tried.mebibytes());
       }
       clearJournals();
-      Set<String> earlier = statuses().map(Said::id).collect(Collectors.toSet());
+      Set<String> earlier = patiently(() -> statuses().map(Said::id).collect(Collectors.toSet()));
       prepare(fault);
       if (tried.isLazy()) {
         // What it has learnt of a busy machine may be that an eager restore is better.
@@ -535,19 +535,31 @@ final class FaultLaboratory implements AutoCloseable {
 
   /** Returns when one copy lives and both sides know it, System.nanoTime. */
   private long awaitOneCopy() {
-    await()
-        .alias("one live copy, and nothing undecided")
-        .atMost(SETTLED)
-        .pollInterval(Duration.ofMillis(200))
-        .ignoreExceptions()
-        .until(() -> ready() && live(first) + live(second) == 1 && undecided() == 0);
+    OuterContainer home =
+        await()
+            .alias("one live copy, and nothing undecided")
+            .atMost(SETTLED)
+            .pollInterval(Duration.ofMillis(200))
+            .ignoreExceptions()
+            .until(this::home, Optional::isPresent)
+            .orElseThrow();
     long now = System.nanoTime();
-    if (live(destination) == 1) {
-      OuterContainer left = source;
-      source = destination;
-      destination = left;
+    if (home.equals(destination)) {
+      destination = source;
+      source = home;
     }
     return now;
+  }
+
+  /** Where the one copy lives; nothing while there are none or two, or something is undecided. */
+  private Optional<OuterContainer> home() {
+    if (!ready() || undecided() > 0) {
+      return Optional.empty();
+    }
+    int here = live(source);
+    return here + live(destination) == 1
+        ? Optional.of(here == 1 ? source : destination)
+        : Optional.empty();
   }
 
   private boolean ready() {
@@ -612,9 +624,16 @@ final class FaultLaboratory implements AutoCloseable {
 
   /** The oracle; returns what else is to be said of the ending. */
   private String judge(Fault fault, List<Said> said) {
-    // An engine that was killed may only now be noticed, and started again.
-    String left = patiently(() -> destination.docker("ps", "-aq").ok());
-    assertEquals("", left, "a container is left where the service does not run");
+    // An engine that was killed may only now be noticed, started again, and asked.
+    await()
+        .atMost(TIDY)
+        .ignoreExceptions()
+        .untilAsserted(
+            () ->
+                assertEquals(
+                    "",
+                    destination.docker("ps", "-aq").ok(),
+                    "a container is left where the service does not run"));
     long before = patiently(() -> source.log(SERVICE)).size();
     List<String> log = patiently(() -> longer(source.log(SERVICE), before + LINES_TO_A_LOOK));
     assertEquals(judged, log.subList(0, Math.min(log.size(), judged.size())), "its log changed");

@@ -60,9 +60,9 @@ enum Moment {
       "--strategy",
       "stop-and-copy",
       "--bandwidth",
-      "3MiB",
+      "1MiB",
       "--timeout",
-      "2s"),
+      "5s"),
   OVER_THERE(Side.DESTINATION, Entry.Ended.class),
   OVER_HERE(Side.SOURCE, Entry.Ended.class);
 
