@@ -4,6 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -23,7 +27,8 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 /**
  * Every fault at every moment, and every message lost. {@code make test-faults}; FAULTS and
  * MOMENTS, or MESSAGES, choose some, by name and separated by commas, also of the subsets that have
- * a name of their own (SUBSET); JOBS tries as many at a time.
+ * a name of their own (SUBSET); JOBS tries as many at a time. EXCEPT names the output of an earlier
+ * run, or of a soak: what has passed there is left out.
  */
 @Tag("faults")
 @Execution(ExecutionMode.CONCURRENT)
@@ -47,10 +52,13 @@ class FaultMatrixTest {
     if (isSet("MESSAGES") && !isSet("FAULTS") && !isSet("MOMENTS")) {
       return Stream.empty();
     }
+    Set<String> before = passedBefore();
     return chosen("FAULTS", Fault.values()).stream()
         .flatMap(
             fault ->
-                chosen("MOMENTS", Moment.values()).stream().map(moment -> test(fault, moment)));
+                chosen("MOMENTS", Moment.values()).stream()
+                    .filter(moment -> !before.contains("| %s | %s ".formatted(fault, moment)))
+                    .map(moment -> test(fault, moment)));
   }
 
   /**
@@ -165,6 +173,23 @@ class FaultMatrixTest {
 
   private static Optional<String> variable(String name) {
     return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank());
+  }
+
+  /** The beginnings of rows. */
+  private static Set<String> passedBefore() {
+    return variable("EXCEPT").map(Path::of).stream()
+        .flatMap(FaultMatrixTest::lines)
+        .filter(line -> line.startsWith("| ") && line.endsWith("| passed |"))
+        .map(line -> line.substring(0, line.indexOf('|', line.indexOf('|', 1) + 1)))
+        .collect(Collectors.toSet());
+  }
+
+  private static Stream<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file).stream();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static boolean isSet(String variable) {
