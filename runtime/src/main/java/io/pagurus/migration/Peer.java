@@ -314,7 +314,7 @@ final class Peer implements AutoCloseable {
       return failure;
     }
     try {
-      Message.Aborted aborted = expect(Message.Aborted.class, EXPLANATION_LIMIT);
+      Message.Aborted aborted = ear.expectTheEnd(EXPLANATION_LIMIT);
       return new MigrationException(aborted.code(), aborted.reason(), failure);
     } catch (MigrationException said) {
       boolean nothing = said.code() == PEER_UNREACHABLE || said.code() == FailureCode.TIMEOUT;

@@ -77,9 +77,30 @@ public final class Ear implements AutoCloseable {
    * @throws MigrationException what the peer refused or why it gave up, or TIMEOUT
    */
   public <M extends Message> M expect(Class<M> type, Duration limit) {
+    return connection.require(type, next(type, limit));
+  }
+
+  /**
+   * Waits for the peer's word that it gave up or refused, whatever it has said before.
+   *
+   * @param limit for all of that: a service may stand still meanwhile
+   * @return why it gave up
+   * @throws MigrationException what it refused, how the connection ended, or TIMEOUT
+   */
+  public Message.Aborted expectTheEnd(Duration limit) {
+    long since = System.nanoTime();
+    Message message = next(Message.Aborted.class, limit);
+    while (!(message instanceof Message.Aborted || message instanceof Message.Refused)) {
+      Duration left = limit.minusNanos(System.nanoTime() - since);
+      message = next(Message.Aborted.class, left);
+    }
+    return connection.require(Message.Aborted.class, message);
+  }
+
+  private Message next(Class<? extends Message> type, Duration limit) {
     try {
       return switch (heard.poll(limit.toMillis(), TimeUnit.MILLISECONDS)) {
-        case Heard.Said(Message message) -> connection.require(type, message);
+        case Heard.Said(Message message) -> message;
         case Heard.Ended ended -> {
           // It ended for whoever asks next, too.
           heard.add(ended);
