@@ -70,6 +70,30 @@ final class ContainerGroups {
     }
   }
 
+  /**
+   * Whether the kernel lets nobody in them run, whatever the engine has noted; {@code
+   * freezer-subsystem.rst} and {@code cgroup-v2.rst} of the kernel's documentation.
+   *
+   * @throws UncheckedIOException when the kernel does not list them
+   */
+  boolean frozen() {
+    return inner().stream()
+        .filter(this::isOwn)
+        .anyMatch(
+            group ->
+                says(group.resolve("freezer.state"), "FROZEN")
+                    || says(group.resolve("freezer.state"), "FREEZING")
+                    || says(group.resolve("cgroup.freeze"), "1"));
+  }
+
+  private static boolean says(Path file, String state) {
+    try {
+      return Files.exists(file) && Files.readString(file).strip().equals(state);
+    } catch (IOException e) {
+      return false; // gone in this moment
+    }
+  }
+
   private List<ProcessHandle> members() {
     return inner().stream()
         .flatMap(ContainerGroups::pids)

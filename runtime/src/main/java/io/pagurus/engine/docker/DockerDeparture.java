@@ -11,6 +11,7 @@ import io.pagurus.dind.ContainerSpec;
 import io.pagurus.dind.DeclaredServices;
 import io.pagurus.dind.EngineApi;
 import io.pagurus.dind.EngineException;
+import io.pagurus.dind.EngineUnreachableException;
 import io.pagurus.dind.InnerContainer;
 import io.pagurus.dind.files.FileTreeException;
 import io.pagurus.engine.CpuTime;
@@ -37,6 +38,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +50,12 @@ final class DockerDeparture implements Departure {
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  /** Of the shim, which every pause is asked of at last (containerd, {@code init_state.go}). */
+  private static final String PAUSED_ALREADY = "cannot pause a paused container";
+
+  /** A shim that was asked for it takes some 20 ms, on a busy machine more. */
+  private static final long LATE_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
   private final EngineApi api;
   private final DeclaredServices declared;
   private final ContainerSpec spec;
@@ -56,6 +65,7 @@ final class DockerDeparture implements Departure {
   private Optional<CpuQuota> quota = Optional.empty();
   private TrafficCut traffic;
   private CriuDump dump;
+  private boolean pauseIsUnknown;
 
   DockerDeparture(
       EngineApi api,
@@ -286,7 +296,7 @@ final class DockerDeparture implements Departure {
     try {
       traffic.cut();
       long cutAt = System.nanoTime();
-      api.pause(container.id());
+      pause();
       return cutAt;
     } catch (IOException | EngineException e) {
       throw new MigrationException(
@@ -294,11 +304,41 @@ final class DockerDeparture implements Departure {
     }
   }
 
+  private void pause() {
+    try {
+      api.pause(container.id());
+    } catch (EngineUnreachableException e) {
+      pauseIsUnknown = true;
+      throw e;
+    } catch (EngineException e) {
+      // See DockerEngine.thaw: the shim was asked to pause it by an engine that died, and has not
+      // been told since that it runs.
+      throw e.getMessage().contains(PAUSED_ALREADY)
+          ? new EngineException(
+              e.status(),
+              "the engine died while it paused it before; it runs, but only after `docker restart %s` it can be paused again"
+                  .formatted(container.name()))
+          : e;
+    }
+  }
+
+  /** An engine that has died may have asked for a pause that only now comes about. */
+  private void awaitUnknownPause() {
+    long since = System.nanoTime();
+    while (pauseIsUnknown
+        && System.nanoTime() - since < LATE_PAUSE_NANOS
+        && !ContainerGroups.of(container.id()).frozen()) {
+      LockSupport.parkNanos(LATE_PAUSE_NANOS / 20);
+    }
+    pauseIsUnknown = false;
+  }
+
   @Override
   public Optional<Instant> thaw() {
     if (dump != null) {
       dump.close();
     }
+    awaitUnknownPause();
     try {
       Optional<Instant> since = DockerEngine.thaw(api, container.id());
       if (traffic != null) {

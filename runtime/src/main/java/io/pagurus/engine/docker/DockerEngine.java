@@ -54,9 +54,13 @@ import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The inner Docker engine as the port sees it. */
 public final class DockerEngine implements ContainerEngine {
+  private static final Logger log = LoggerFactory.getLogger(DockerEngine.class);
+
   /** The engine's data root; a volume of the outer container. */
   static final Path DATA_ROOT = Path.of("/var/lib/docker");
 
@@ -480,6 +484,11 @@ public final class DockerEngine implements ContainerEngine {
         api.unpause(containerId);
       }
     }
+    if (ContainerGroups.of(containerId).frozen()) {
+      // An engine that was killed while it paused the container knows nothing of it.
+      log.warn("{} is frozen, and its engine does not know; thawing it", containerId);
+      runc("resume", containerId);
+    }
     return state.path("Running").asBoolean()
         ? Optional.of(Instant.parse(state.path("StartedAt").asText()))
         : Optional.empty();
@@ -487,12 +496,27 @@ public final class DockerEngine implements ContainerEngine {
 
   private static void freezeAgain(String containerId, EngineException refused) {
     try {
-      Tool.run(
-          Duration.ofSeconds(10),
-          List.of("runc", "--root", CriuDump.RUNC_ROOT, "pause", containerId));
-    } catch (IOException e) {
+      runc("pause", containerId);
+    } catch (EngineException e) {
       refused.addSuppressed(e);
       throw refused;
+    }
+  }
+
+  /**
+   * Freezes or thaws a container behind its engine's back.
+   *
+   * @param command {@code pause} or {@code resume}
+   * @throws EngineException when runc refuses
+   */
+  static void runc(String command, String containerId) {
+    try {
+      Tool.run(
+          Duration.ofSeconds(10),
+          List.of("runc", "--root", CriuDump.RUNC_ROOT, command, containerId));
+    } catch (IOException e) {
+      throw new EngineException(
+          500, "runc does not %s %s: %s".formatted(command, containerId, e.getMessage()));
     }
   }
 

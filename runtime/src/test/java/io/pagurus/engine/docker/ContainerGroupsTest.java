@@ -14,6 +14,8 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ContainerGroupsTest {
   private static final String ID = "3f8c1e0d".repeat(8);
@@ -51,6 +53,24 @@ class ContainerGroupsTest {
   void whatTheKernelDoesNotListIsNotTakenForEmpty() throws IOException {
     Path unlisted = Files.createFile(all.resolve("unlisted"));
     assertThrows(UncheckedIOException.class, () -> ContainerGroups.of(unlisted, ID).kill());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "freezer/docker/%s,freezer.state,FROZEN,true",
+    "freezer/docker/%s,freezer.state,FREEZING,true",
+    "freezer/docker/%s,freezer.state,THAWED,false",
+    "system.slice/docker-%s.scope,cgroup.freeze,1,true",
+    "system.slice/docker-%s.scope,cgroup.freeze,0,false",
+    // What a service does with its own processes is its affair.
+    "freezer/docker/%s/inner,freezer.state,FROZEN,false"
+  })
+  void theKernelKnowsWhetherTheyAreFrozen(String group, String file, String state, boolean frozen)
+      throws IOException {
+    Path own = Files.createDirectories(all.resolve(group.formatted(ID)));
+    Files.writeString(own.resolve(file), state + "\n");
+    assertEquals(frozen, ContainerGroups.of(all, ID).frozen());
+    assertFalse(ContainerGroups.of(all, OTHER).frozen());
   }
 
   @Test
