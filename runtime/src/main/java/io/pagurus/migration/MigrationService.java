@@ -293,7 +293,7 @@ public final class MigrationService implements Migrations {
       return "%s is at %s and does not run: its processes have ended.";
     }
     return since.get().isAfter(begun)
-        ? "%s was started afresh at %s, without its memory: its processes died with the outer container."
+        ? "%s was started afresh at %s, without its memory: its processes had died."
         : "%s runs again at %s.";
   }
 

@@ -53,6 +53,9 @@ final class DockerDeparture implements Departure {
   /** Of the shim, which every pause is asked of at last (containerd, {@code init_state.go}). */
   private static final String PAUSED_ALREADY = "cannot pause a paused container";
 
+  /** Until a broken process has died and its restart policy has started it again. */
+  private static final long DYING_NANOS = TimeUnit.MILLISECONDS.toNanos(700);
+
   /** A shim that was asked for it takes some 20 ms, on a busy machine more. */
   private static final long LATE_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -66,6 +69,7 @@ final class DockerDeparture implements Departure {
   private TrafficCut traffic;
   private CriuDump dump;
   private boolean pauseIsUnknown;
+  private boolean dumpIsBroken;
 
   DockerDeparture(
       EngineApi api,
@@ -304,6 +308,18 @@ final class DockerDeparture implements Departure {
     }
   }
 
+  /**
+   * A CRIU that was killed in the few moments in which it lets a process make system calls for it
+   * (compel) leaves that process broken: it dies as soon as it runs. What is said must be so.
+   */
+  private Optional<Instant> sinceThen() {
+    LockSupport.parkNanos(DYING_NANOS);
+    return api.find(container.id())
+        .map(found -> found.path("State"))
+        .filter(state -> state.path("Running").asBoolean())
+        .map(state -> Instant.parse(state.path("StartedAt").asText()));
+  }
+
   private void pause() {
     try {
       api.pause(container.id());
@@ -344,7 +360,7 @@ final class DockerDeparture implements Departure {
       if (traffic != null) {
         traffic.mend();
       }
-      return since;
+      return dumpIsBroken ? sinceThen() : since;
     } catch (IOException e) {
       throw new MigrationException(
           DUMP_FAILED,
@@ -358,7 +374,9 @@ final class DockerDeparture implements Departure {
   public Dump dump(Spared spared) {
     try {
       dump.spare(spared);
+      dumpIsBroken = true;
       dump.run();
+      dumpIsBroken = false;
       CheckpointDirectory checkpoint = new CheckpointDirectory(dump.images(), dump.work());
       Map<Integer, List<PageRun>> lazy = new TreeMap<>();
       for (int pid : checkpoint.pids()) {
