@@ -21,7 +21,7 @@ test: image ## Unit tests, then the end-to-end tests on the real wrapper image
 
 PARALLEL = -Djunit.jupiter.execution.parallel.enabled=true -Djunit.jupiter.execution.parallel.config.strategy=fixed -Djunit.jupiter.execution.parallel.config.fixed.parallelism=$(or $(JOBS),1)
 .PHONY: test-faults
-test-faults: image ## Every fault at every moment of a migration, hours; FAULTS=… MOMENTS=… choose some (tests-e2e: Fault, Moment), MESSAGES=… of those that are lost (Word), SUBSET=fastmig|ums those, EXCEPT=FILE not what passed in that output, JOBS=3 tries three at a time
+test-faults: image ## Every fault at every moment of a migration, and every message lost, an hour with JOBS=3; FAULTS=… MOMENTS=… choose some (tests-e2e: Fault, Moment), MESSAGES=… of those that are lost (Word), SUBSET=fastmig|ums those, EXCEPT=FILE not what passed in that output, JOBS=3 tries three at a time
 	@FAULTS='$(FAULTS)' MOMENTS='$(MOMENTS)' MESSAGES='$(MESSAGES)' EXCEPT='$(EXCEPT)' JOBS='$(JOBS)' $(MVN) test $(PARALLEL) -pl tests-e2e -am -De2e.excluded= -Dsurefire.failIfNoSpecifiedTests=false -Dtest=FaultMatrixTest$(if $(SUBSET), -Dgroups=$(SUBSET))
 
 .PHONY: soak

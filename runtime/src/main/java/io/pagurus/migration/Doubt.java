@@ -35,8 +35,6 @@ import org.slf4j.LoggerFactory;
 final class Doubt {
   private static final Logger log = LoggerFactory.getLogger(Doubt.class);
 
-  private static final Duration ANSWER = Duration.ofSeconds(10);
-
   /** Until the engine is asked again to thaw or to remove what it could not. */
   private static final Duration PAUSE = Duration.ofSeconds(1);
 
@@ -127,14 +125,14 @@ final class Doubt {
   /** The frozen processes have died, with their outer container, say: nobody has the pages. */
   private Message.Standing withoutPages(WayBack way) {
     try (Reconnection back = Reconnection.open(here.dialer(), id, way)) {
-      Message.Standing standing = back.standing(ANSWER);
+      Message.Standing standing = back.standing(PostCopyRecovery.ANSWER);
       if (standing.decided()) {
         return standing;
       }
       back.send(
           new Message.Abort(
               "The processes at the source have died, and with them the memory that was to follow."));
-      Message.Aborted given = back.expect(Message.Aborted.class, ANSWER, _ -> {});
+      Message.Aborted given = back.expect(Message.Aborted.class, PostCopyRecovery.ANSWER, _ -> {});
       return new Message.Standing(Message.Standing.State.ABORTED, given.reason());
     }
   }

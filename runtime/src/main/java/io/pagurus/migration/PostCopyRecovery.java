@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
 final class PostCopyRecovery {
   private static final Logger log = LoggerFactory.getLogger(PostCopyRecovery.class);
 
-  private static final Duration ANSWER = Duration.ofSeconds(10);
+  /** On the silence before a destination says how it stands. */
+  static final Duration ANSWER = Duration.ofSeconds(10);
 
   /** On silence: a destination that lives says so each second. */
   private static final Duration SILENCE_LIMIT = Duration.ofSeconds(5);

@@ -97,12 +97,16 @@ enum Fault {
   }
 
   private static String killed(String found) {
-    return "for p in $(%s); do kill -9 $p 2> /dev/null && echo %s $p; done; true"
-        .formatted(found, HIT);
+    return hit("KILL", found);
   }
 
   private static String stopped(String found) {
-    return "for p in $(%s); do kill -STOP $p && echo %s $p; done".formatted(found, HIT);
+    return hit("STOP", found);
+  }
+
+  private static String hit(String signal, String found) {
+    return "for p in $(%s); do kill -%s $p 2> /dev/null && echo %s $p; done; true"
+        .formatted(found, signal, HIT);
   }
 
   private static String signalled(String signal) {

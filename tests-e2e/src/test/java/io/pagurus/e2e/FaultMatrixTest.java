@@ -11,8 +11,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -142,17 +142,16 @@ class FaultMatrixTest {
     return DynamicTest.dynamicTest(
         "%s %s, link %s"
             .formatted(word.type(), arrives ? "heard" : "lost", returns ? "back at once" : "away"),
-        () -> {
-          FaultLaboratory.Outcome outcome =
-              laboratories.note(
-                  laboratories.use(laboratory -> laboratory.attempt(word, arrives, returns)));
-          assertTrue(outcome.passed(), outcome::problem);
-        });
+        () -> attempt(laboratory -> laboratory.attempt(word, arrives, returns)));
   }
 
   private static FaultLaboratory.Outcome attempt(Fault fault, Moment moment) {
-    FaultLaboratory.Outcome outcome =
-        laboratories.note(laboratories.use(laboratory -> laboratory.attempt(fault, moment)));
+    return attempt(laboratory -> laboratory.attempt(fault, moment));
+  }
+
+  private static FaultLaboratory.Outcome attempt(
+      Function<FaultLaboratory, FaultLaboratory.Outcome> attempt) {
+    FaultLaboratory.Outcome outcome = laboratories.note(laboratories.use(attempt));
     assertTrue(outcome.passed(), outcome::problem);
     return outcome;
   }
@@ -171,13 +170,9 @@ class FaultMatrixTest {
         && chosen("MOMENTS", Moment.values()).contains(moment);
   }
 
-  private static Optional<String> variable(String name) {
-    return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank());
-  }
-
   /** The beginnings of rows. */
   private static Set<String> passedBefore() {
-    return variable("EXCEPT").map(Path::of).stream()
+    return Laboratories.variable("EXCEPT").map(Path::of).stream()
         .flatMap(FaultMatrixTest::lines)
         .filter(line -> line.startsWith("| ") && line.endsWith("| passed |"))
         .map(line -> line.substring(0, line.indexOf('|', line.indexOf('|', 1) + 1)))
@@ -193,12 +188,12 @@ class FaultMatrixTest {
   }
 
   private static boolean isSet(String variable) {
-    return variable(variable).isPresent();
+    return Laboratories.variable(variable).isPresent();
   }
 
   private static <E extends Enum<E>> List<E> chosen(String variable, E[] all) {
     Set<String> names =
-        variable(variable)
+        Laboratories.variable(variable)
             .map(value -> Arrays.stream(value.split(",", -1)).collect(Collectors.toSet()))
             .orElse(Set.of());
     Set<String> unknown = new HashSet<>(names);

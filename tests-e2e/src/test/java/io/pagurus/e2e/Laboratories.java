@@ -25,14 +25,15 @@ final class Laboratories implements AutoCloseable {
   private final int count;
 
   Laboratories() {
-    count =
-        Optional.ofNullable(System.getenv("JOBS"))
-            .filter(jobs -> !jobs.isBlank())
-            .map(Integer::parseInt)
-            .orElse(1);
+    count = variable("JOBS").map(Integer::parseInt).orElse(1);
     for (int i = 0; i < count; i++) {
       free.add(new FaultLaboratory());
     }
+  }
+
+  /** Of the environment; nothing when it is blank, as make passes on what was not given. */
+  static Optional<String> variable(String name) {
+    return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank());
   }
 
   int count() {

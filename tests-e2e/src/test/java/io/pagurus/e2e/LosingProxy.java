@@ -27,7 +27,7 @@ import java.util.Set;
 final class LosingProxy implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** The magic of a connection, and the header of a frame; {@code docs/adr/0003}. */
+  /** The magic of a connection, and the header of a frame; {@code protocol/Frame.java}. */
   private static final int MAGIC_BYTES = 4;
 
   private static final int HEADER_BYTES = 12;

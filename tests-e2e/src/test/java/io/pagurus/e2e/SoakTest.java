@@ -3,7 +3,6 @@ package io.pagurus.e2e;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -15,9 +14,11 @@ import org.junit.jupiter.api.Test;
 class SoakTest {
   @Test
   void noFaultLosesOrDoublesTheService() {
-    int count = Integer.parseInt(variable("N").orElse("20"));
+    int count = Integer.parseInt(Laboratories.variable("N").orElse("20"));
     long seed =
-        variable("SEED").map(Long::parseLong).orElseGet(() -> new Random().nextLong(1_000_000));
+        Laboratories.variable("SEED")
+            .map(Long::parseLong)
+            .orElseGet(() -> new Random().nextLong(1_000_000));
     System.out.printf("Soak of %d faults, SEED=%d%n", count, seed);
     Random random = new Random(seed);
     long begun = System.nanoTime();
@@ -42,9 +43,5 @@ class SoakTest {
 
   private static <E> E any(List<E> all, Random random) {
     return all.get(random.nextInt(all.size()));
-  }
-
-  private static Optional<String> variable(String name) {
-    return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank());
   }
 }

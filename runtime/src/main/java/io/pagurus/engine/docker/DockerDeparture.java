@@ -315,9 +315,7 @@ final class DockerDeparture implements Departure {
   private Optional<Instant> sinceThen() {
     LockSupport.parkNanos(DYING_NANOS);
     return api.find(container.id())
-        .map(found -> found.path("State"))
-        .filter(state -> state.path("Running").asBoolean())
-        .map(state -> Instant.parse(state.path("StartedAt").asText()));
+        .flatMap(found -> DockerEngine.runningSince(found.path("State")));
   }
 
   private void pause() {

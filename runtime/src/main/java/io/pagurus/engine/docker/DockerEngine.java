@@ -489,6 +489,14 @@ public final class DockerEngine implements ContainerEngine {
       log.warn("{} is frozen, and its engine does not know; thawing it", containerId);
       runc("resume", containerId);
     }
+    return runningSince(state);
+  }
+
+  /**
+   * @param state of a container, as the engine describes it
+   * @return since when it runs; empty when it does not
+   */
+  static Optional<Instant> runningSince(JsonNode state) {
     return state.path("Running").asBoolean()
         ? Optional.of(Instant.parse(state.path("StartedAt").asText()))
         : Optional.empty();

@@ -1,6 +1,5 @@
 package io.pagurus.engine.docker;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.pagurus.dind.ContainerSpec;
 import io.pagurus.dind.DeclaredServices;
@@ -59,10 +58,7 @@ final class Leftovers {
       startAfresh(containerId);
     }
     mend(containerId);
-    JsonNode state = api.inspect(containerId).path("State");
-    return state.path("Running").asBoolean()
-        ? Optional.of(Instant.parse(state.path("StartedAt").asText()))
-        : Optional.empty();
+    return DockerEngine.runningSince(api.inspect(containerId).path("State"));
   }
 
   /** The wrapper of the OCI runtime refuses to start it as long as the journal is open. */
