@@ -145,7 +145,7 @@ class AutoTest extends BetweenTwo {
             "--precopy-cpu",
             "80",
             "--max-rounds",
-            "4");
+            "6");
     assertCompleted(report);
     assertTrue(report.path("precopy").path("cpu_percent").asDouble() > 0, report::toString);
     assertFalse(report.path("precopy").path("slowed").isEmpty(), report::toString);
