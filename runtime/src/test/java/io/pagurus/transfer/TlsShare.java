@@ -68,23 +68,28 @@ public final class TlsShare {
   }
 
   private void transfers(int mebibytes, int pairs, long megabits) throws IOException {
-    try (Line plain = Line.plain();
-        Line tls = Line.tls(identity)) {
+    try (Line plain = Line.plain(Bandwidth.unlimited());
+        Line tls = Line.tls(identity, Bandwidth.unlimited())) {
       for (int round = 0; round < WARM_UP_MEBIBYTES / mebibytes + WARM_UP; round++) {
-        long _ = send(plain, mebibytes, 0);
-        long _ = send(tls, mebibytes, 0);
+        long _ = send(plain, mebibytes);
+        long _ = send(tls, mebibytes);
       }
+    }
+    try (Line plain = Line.plain(bandwidth(megabits));
+        Line tls = Line.tls(identity, bandwidth(megabits))) {
+      long _ = send(plain, mebibytes);
+      long _ = send(tls, mebibytes);
       long[] without = new long[pairs];
       long[] with = new long[pairs];
       for (int pair = 0; pair < pairs; pair++) {
         // Whoever is second finds a warmer or a hotter machine: so they take turns.
         boolean plainFirst = pair % 2 == 0;
         if (plainFirst) {
-          without[pair] = send(plain, mebibytes, megabits);
+          without[pair] = send(plain, mebibytes);
         }
-        with[pair] = send(tls, mebibytes, megabits);
+        with[pair] = send(tls, mebibytes);
         if (!plainFirst) {
-          without[pair] = send(plain, mebibytes, megabits);
+          without[pair] = send(plain, mebibytes);
         }
       }
       double cost = median(with) - median(without);
@@ -103,8 +108,8 @@ public final class TlsShare {
     long[] without = new long[pairs];
     long[] with = new long[pairs];
     for (int pair = -WARM_UP * 10; pair < pairs; pair++) {
-      long plain = time(() -> Line.plain());
-      long tls = time(() -> Line.tls(identity));
+      long plain = time(() -> Line.plain(Bandwidth.unlimited()));
+      long tls = time(() -> Line.tls(identity, Bandwidth.unlimited()));
       if (pair >= 0) {
         without[pair] = plain;
         with[pair] = tls;
@@ -129,14 +134,15 @@ public final class TlsShare {
     }
   }
 
+  private static Bandwidth bandwidth(long megabits) {
+    return megabits == 0 ? Bandwidth.unlimited() : Bandwidth.of(megabits * 1_000_000 / 8);
+  }
+
   /** Nanoseconds until the receiver has had it all. */
-  private long send(Line line, int mebibytes, long megabits) {
-    Bandwidth bandwidth =
-        megabits == 0 ? Bandwidth.unlimited() : Bandwidth.of(megabits * 1_000_000 / 8);
-    var sender = new ArtifactSender(line.frames, line.here, bandwidth, line.numbers, bytes -> {});
+  private long send(Line line, int mebibytes) {
     long since = System.nanoTime();
-    sender.awaitReceived(
-        sender.send(
+    line.sender.awaitReceived(
+        line.sender.send(
             Kind.CHECKPOINT,
             "",
             artifact -> {
@@ -166,26 +172,25 @@ public final class TlsShare {
   }
 
   /** A connection whose other end throws everything away and acknowledges it. */
-  private record Line(Socket here, FrameConnection frames, AtomicInteger numbers)
-      implements AutoCloseable {
+  private record Line(Socket here, ArtifactSender sender) implements AutoCloseable {
 
-    static Line plain() throws IOException {
+    static Line plain(Bandwidth bandwidth) throws IOException {
       try (var listener = listen()) {
         var here = new Socket(listener.getInetAddress(), listener.getLocalPort());
         here.setTcpNoDelay(true);
         Socket there = listener.accept();
         Thread.ofVirtual().start(() -> drain(there));
-        return of(here);
+        return of(here, bandwidth);
       }
     }
 
-    static Line tls(Identity identity) throws IOException {
+    static Line tls(Identity identity, Bandwidth bandwidth) throws IOException {
       try (var listener = listen()) {
         Thread.ofVirtual().start(() -> drain(secured(listener, identity)));
         return of(
             new PeerDialer(LIMIT, identity)
-                .dial(
-                    (InetSocketAddress) listener.getLocalSocketAddress(), identity.fingerprint()));
+                .dial((InetSocketAddress) listener.getLocalSocketAddress(), identity.fingerprint()),
+            bandwidth);
       }
     }
 
@@ -201,11 +206,11 @@ public final class TlsShare {
       return new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
     }
 
-    private static Line of(Socket here) throws IOException {
+    private static Line of(Socket here, Bandwidth bandwidth) throws IOException {
+      FrameConnection frames =
+          FrameConnection.dialled(here.getInputStream(), here.getOutputStream());
       return new Line(
-          here,
-          FrameConnection.dialled(here.getInputStream(), here.getOutputStream()),
-          new AtomicInteger());
+          here, new ArtifactSender(frames, here, bandwidth, new AtomicInteger(), bytes -> {}));
     }
 
     private static void drain(Socket socket) {
@@ -226,7 +231,6 @@ public final class TlsShare {
     }
 
     void ping() {
-      var sender = new ArtifactSender(frames, here, Bandwidth.unlimited(), numbers, bytes -> {});
       sender.awaitReceived(sender.send(Kind.CHECKPOINT, "", artifact -> {}));
     }
 
