@@ -31,6 +31,9 @@ final class CriuLeftovers {
   /** Whoever waits for the runtime waits for this too. */
   private static final Duration RESTORE_LIMIT = Duration.ofSeconds(2);
 
+  /** How often a restore is looked for that one before has made. */
+  private static final int MOST_ROUNDS = 5;
+
   private CriuLeftovers() {}
 
   /**
@@ -93,9 +96,13 @@ final class CriuLeftovers {
    */
   static void endRestore(Path staging) {
     List<ProcessHandle> restores = restoresIn(staging);
-    if (!haveEnded(restores)) {
-      log.info("Ending a restore in {} that does not end by itself", staging);
-      restores.forEach(ProcessHandle::destroyForcibly);
+    for (int round = 0; !restores.isEmpty() && round < MOST_ROUNDS; round++) {
+      if (!haveEnded(restores)) {
+        log.info("Ending a restore in {} that does not end by itself", staging);
+        restores.forEach(ProcessHandle::destroyForcibly);
+      }
+      // One that has ended since may have made others before.
+      restores = restoresIn(staging);
     }
     unmountYards(staging);
   }

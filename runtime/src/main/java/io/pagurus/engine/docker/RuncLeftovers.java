@@ -15,10 +15,11 @@ final class RuncLeftovers {
   private RuncLeftovers() {}
 
   /**
-   * Takes it away: the mount of its root for CRIU (libcontainer, {@code criu-root}) and its control
-   * groups, which are empty. Call it when its container has been removed.
+   * Takes it away: the mount of its root for CRIU (libcontainer, {@code criu-root}), and its
+   * control groups with whoever has joined them since they were emptied. Call it when its container
+   * has been removed.
    *
-   * @throws UncheckedIOException when the kernel does not list them
+   * @throws UncheckedIOException when the kernel does not list them, or somebody stays
    */
   static void remove(String containerId) {
     try {
@@ -27,7 +28,9 @@ final class RuncLeftovers {
         Files.deleteIfExists(root);
         Files.deleteIfExists(root.getParent());
       }
-      ContainerGroups.of(containerId).remove();
+      ContainerGroups groups = ContainerGroups.of(containerId);
+      groups.kill();
+      groups.remove();
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot remove what runc left of " + containerId, e);
     }
