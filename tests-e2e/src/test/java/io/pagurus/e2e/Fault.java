@@ -119,13 +119,14 @@ enum Fault {
 
   /**
    * Something else in the outer container takes all the memory that this may have; the kernel's
-   * out-of-memory killer prefers these processes, and then whoever took it. Not what a restore is
-   * about to turn into the service, which would be chosen once it runs: that has a PID namespace.
+   * out-of-memory killer prefers these processes, and then whoever took it. They stand still
+   * meanwhile: a restore would hand its preference on to the service, which would then be chosen.
+   * Nor is one of them in a PID namespace of its own, which is the service already.
    */
   private static String outOfMemory(String found) {
-    return ("for p in $(%s); do [ /proc/$p/ns/pid -ef /proc/self/ns/pid ] && echo 1000 > /proc/$p/oom_score_adj && marked=\"$marked $p\"; done 2> /dev/null;"
+    return ("for p in $(%s); do [ /proc/$p/ns/pid -ef /proc/self/ns/pid ] && kill -STOP $p && echo 1000 > /proc/$p/oom_score_adj && marked=\"$marked $p\"; done 2> /dev/null;"
             + " head -c 8G /dev/zero | tail > /dev/null 2>&1;"
-            + " for p in $marked; do kill -0 $p 2> /dev/null || echo %s $p; done; true")
+            + " for p in $marked; do kill -CONT $p 2> /dev/null || echo %s $p; done; true")
         .formatted(found, HIT);
   }
 
