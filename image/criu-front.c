@@ -1,5 +1,5 @@
 /*
- * What runc finds as "criu": CRIU, with seven things settled before it is loaded.
+ * What runc finds as "criu": CRIU, with eight things settled before it is loaded.
  *
  * 1. Its surroundings. A tar that knows better comes first in its path (image/plain-tar.c). Where the outer container lacks
  *    CAP_SYS_RESOURCE, CRIU may not ask the kernel for the resource limits of a process with another uid (image/foreign-rlimits.c).
@@ -10,6 +10,7 @@
  * 5. Shared memory that the runtime moves by itself is left to it (image/shared.c).
  * 6. What CRIU counts in a dump is kept, which it would forget (image/statistics.c).
  * 7. A restore that waits reads memory that still comes (image/pages.c).
+ * 8. The processes of a dump outlive a CRIU that is killed (image/guarded.c).
  *
  * usage: criu ARGUMENTS of CRIU
  *
@@ -149,6 +150,8 @@ int main(int count, char **arguments)
 		preload("lazy-pages.so");
 	if ((dump && getenv("PAGURUS_SPARED")) || (restore && getenv("PAGURUS_PLACED")))
 		preload("shared.so");
+	if (dump)
+		preload("guarded.so");
 	if (dump && getenv("PAGURUS_HOLD"))
 		preload("statistics.so");
 	if (restore && getenv("PAGURUS_HOLD"))

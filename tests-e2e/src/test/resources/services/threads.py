@@ -1,8 +1,8 @@
-# Three threads count, each for itself and all into one sum under a lock; a queue hands every count to a fourth thread, which
+# Three threads (COUNTING) count, each for itself and all into one sum under a lock; a queue hands every count to one more, which
 # must see each one once and in order.
 import os, queue, threading, time
 
-COUNTING = 3
+COUNTING = int(os.environ.get("COUNTING", "3"))
 secret = os.urandom(8).hex()
 lock = threading.Lock()
 numbers = queue.Queue(maxsize=10)

@@ -1,0 +1,78 @@
+/*
+ * What image/guarded.c, inside CRIU, says to image/guard.c, beside it: one question for each ptrace(2) or wait4(2), one answer.
+ * They lie in memory that both share, and whoever waits looks there for a while before it sleeps: to be woken takes some 40 us,
+ * and a dump asks two hundred times while the service stands still. A byte over a socket wakes the other.
+ *
+ * Both are compiled from this tree, so that the layout is theirs.
+ */
+#include <stdatomic.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* linux/ptrace.h, linux/elf.h; glibc has some of them, by names that differ between versions. */
+enum {
+	GET_THREAD_AREA = 25, ARCH_PRCTL = 30, GETREGSET = 0x4204, SETREGSET, SEIZE, INTERRUPT, LISTEN, PEEKSIGINFO, GETSIGMASK, SETSIGMASK,
+	SECCOMP_GET_FILTER, SECCOMP_GET_METADATA, GET_RSEQ_CONFIGURATION = 0x420f
+};
+enum { PRSTATUS = 1, X86_XSTATE = 0x202 };
+
+/* wait4(2): no request of ptrace has this number. */
+enum { WAIT = -1 };
+
+/* The largest thing that a request reads or writes: a seccomp filter of 4096 instructions, 8 bytes each. */
+enum { LARGEST = 32768 };
+
+struct shared {
+	/* How many there have been. */
+	atomic_uint questions, answers;
+	/* Who must be woken. */
+	atomic_int guard_sleeps, criu_sleeps;
+	/* The question is taken back: a wait ends with EINTR. */
+	atomic_int cancelled;
+
+	struct {
+		long request;
+		pid_t pid;
+		int options;
+		/* Of ptrace; a pointer in either stands for the bytes below. */
+		unsigned long addr, data;
+		unsigned int length;
+	} question;
+
+	struct {
+		long result;
+		int error;
+		int status;
+		/* None of the guard's: whoever asks is the tracer or the parent. */
+		int foreign;
+		unsigned int length;
+	} answer;
+
+	unsigned char bytes[LARGEST];
+};
+
+/* How long to look before sleeping, us: longer than a system call of the other side, shorter than what it would cost others. */
+enum { LOOK_MICROS = 100 };
+
+static inline long micros(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
+}
+
+/* Looks whether the one has become as many as the other, or more than it: 1, or 0 after that while. */
+static inline int seen(atomic_uint *counter, unsigned int value)
+{
+	long until = micros() + LOOK_MICROS;
+
+	do {
+		for (int i = 0; i < 32; i++) {
+			if (atomic_load(counter) == value)
+				return 1;
+			__builtin_ia32_pause();
+		}
+	} while (micros() < until);
+	return 0;
+}
