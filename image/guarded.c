@@ -32,7 +32,7 @@ enum { USER_DESC = 16 };
 static int guard = -1;
 static struct shared *shared;
 static pid_t criu;
-/* A handler of SIGCHLD waits too, perhaps while an answer is awaited. */
+/* A handler of SIGCHLD waits too, perhaps in the middle of a question: not there, then. */
 static int asking;
 
 /* Nobody's child: CRIU waits for any child of its own, and would wait for this one. */
@@ -97,7 +97,7 @@ static int ask(const void *bytes)
 			atomic_store(&shared->cancelled, 1);
 			send(guard, &byte, 1, MSG_NOSIGNAL);
 		} else if (woken <= 0) {
-			errno = ESRCH;
+			shared->answer.error = errno = ESRCH;
 			return 0;
 		}
 	}
@@ -109,11 +109,8 @@ static int ask(const void *bytes)
 static int answered(const void *bytes, void *place, size_t room, int *foreign)
 {
 	size_t length;
-	int there;
+	int there = ask(bytes);
 
-	asking = 1;
-	there = ask(bytes);
-	asking = 0;
 	*foreign = there && shared->answer.foreign;
 	if (!there || *foreign)
 		return 0;
@@ -127,28 +124,17 @@ static int mine(void)
 	return guard >= 0 && !asking && getpid() == criu;
 }
 
-long ptrace(enum __ptrace_request request, ...)
+typedef long tracing(enum __ptrace_request request, ...);
+
+static long trace(tracing *real, enum __ptrace_request request, pid_t pid, void *addr, void *data)
 {
-	static __typeof__(&ptrace) real;
 	const void *bytes = "";
 	struct iovec *vector = NULL;
 	unsigned long word = 0;
 	void *place = &word;
 	size_t room = 0;
-	void *addr, *data;
-	va_list rest;
-	pid_t pid;
 	int old = errno, foreign;
 
-	va_start(rest, request);
-	pid = va_arg(rest, pid_t);
-	addr = va_arg(rest, void *);
-	data = va_arg(rest, void *);
-	va_end(rest);
-	if (!real)
-		real = (__typeof__(&ptrace))dlsym(RTLD_NEXT, "ptrace");
-	if (!mine() || request == PTRACE_TRACEME)
-		return real(request, pid, addr, data);
 	shared->question.request = request;
 	shared->question.pid = pid;
 	shared->question.addr = (unsigned long)addr;
@@ -206,26 +192,47 @@ long ptrace(enum __ptrace_request request, ...)
 	return shared->answer.result;
 }
 
+long ptrace(enum __ptrace_request request, ...)
+{
+	static tracing *real;
+	void *addr, *data;
+	va_list rest;
+	pid_t pid;
+	long result;
+
+	va_start(rest, request);
+	pid = va_arg(rest, pid_t);
+	addr = va_arg(rest, void *);
+	data = va_arg(rest, void *);
+	va_end(rest);
+	if (!real)
+		real = (tracing *)dlsym(RTLD_NEXT, "ptrace");
+	if (!mine() || request == PTRACE_TRACEME)
+		return real(request, pid, addr, data);
+	asking = 1;
+	result = trace(real, request, pid, addr, data);
+	asking = 0;
+	return result;
+}
+
 /* Returns 0 when the guard has nothing to wait for there. */
 static int wait_there(pid_t pid, int *status, int options, pid_t *result)
 {
-	char none;
 	int foreign;
+	char none;
 
+	asking = 1;
 	shared->question.request = WAIT;
 	shared->question.pid = pid;
 	shared->question.options = options;
 	shared->question.length = 0;
-	if (!answered("", &none, 0, &foreign)) {
-		*result = -1;
-		return !foreign;
-	}
-	*result = shared->answer.result;
-	if (*result < 0)
+	*result = answered("", &none, 0, &foreign) ? shared->answer.result : -1;
+	if (*result < 0 && !foreign)
 		errno = shared->answer.error;
-	else if (*result > 0 && status)
+	if (*result > 0 && status)
 		*status = shared->answer.status;
-	return 1;
+	asking = 0;
+	return !foreign;
 }
 
 /* Who asks for any process, in this way, means those that it traces (criu/seize.c, compel/src/lib/infect.c). */

@@ -30,6 +30,7 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.testcontainers.containers.BindMode;
+import org.testcontainers.containers.Network;
 
 /**
  * Two outer containers and one service between them, on which faults are tried one after the other;
@@ -51,6 +52,7 @@ final class FaultLaboratory implements AutoCloseable {
 
   private static final String SERVICE = "checker";
   private static final String UNSEEN = "The moment did not come";
+  private static final String EAGER = "It was restored eagerly";
 
   /** An engine has read a line, and is killed before it has written it: one every 20 ms. */
   private static final long LINES_IN_AN_ENGINE = 2;
@@ -101,6 +103,11 @@ final class FaultLaboratory implements AutoCloseable {
       return problem.isEmpty();
     }
 
+    /** Its moment. */
+    boolean hasNotCome() {
+      return problem.startsWith(UNSEEN) || problem.startsWith(EAGER);
+    }
+
     String row() {
       return "| %s | %s | %s%s | %.1f | %s |"
           .formatted(
@@ -128,7 +135,11 @@ final class FaultLaboratory implements AutoCloseable {
   /** The service's log as the last case left it. */
   private List<String> judged = List.of();
 
-  FaultLaboratory() {
+  /**
+   * @param network of outer containers alone, of which none is removed: one that starts again gets
+   *     the first free address, which must be its own
+   */
+  FaultLaboratory(Network network) {
     try {
       shared = Files.createTempDirectory("pagurus-faults");
     } catch (IOException e) {
@@ -147,8 +158,8 @@ final class FaultLaboratory implements AutoCloseable {
             sources + "disk.c")
         .ok();
     Command.run("gcc", "-O2", "-static", "-o", shared + "/await", sources + "await.c").ok();
-    first = outer();
-    second = outer();
+    first = outer(network);
+    second = outer(network);
     source = first;
     destination = second;
     var starting = CompletableFuture.runAsync(second::ready, THREADS);
@@ -159,8 +170,8 @@ final class FaultLaboratory implements AutoCloseable {
     with = Leftovers.of(source);
   }
 
-  private OuterContainer outer() {
-    var outer = new OuterContainer().withServices();
+  private OuterContainer outer(Network network) {
+    var outer = new OuterContainer().withServices().withNetwork(network);
     outer.withFileSystemBind(shared.toString(), "/faults", BindMode.READ_WRITE);
     outer.withEnv("LD_PRELOAD", "/faults/faults.so");
     return outer;
@@ -215,7 +226,7 @@ final class FaultLaboratory implements AutoCloseable {
    */
   Outcome attempt(Fault fault, Moment moment, int laterMillis) {
     Outcome outcome = attemptOnce(fault, moment, laterMillis);
-    for (int again = 0; again < 2 && outcome.problem().startsWith(UNSEEN); again++) {
+    for (int again = 0; again < 2 && outcome.hasNotCome(); again++) {
       outcome = attemptOnce(fault, moment, laterMillis);
     }
     return outcome;
@@ -286,7 +297,7 @@ final class FaultLaboratory implements AutoCloseable {
       Struck struck = tried.strike().get();
       struckAt = struck.at();
       missed = struck.missed();
-      assertTrue(!tried.isLazy() || !struck.isEager(), "It was restored eagerly");
+      assertTrue(!tried.isLazy() || !struck.isEager(), EAGER);
       long recovered = awaitOneCopy() - struckAt;
       tidy(fault);
       ending = (source.equals(before) ? "stayed" : "moved") + struck.error();
@@ -519,8 +530,11 @@ final class FaultLaboratory implements AutoCloseable {
     return outer.exec("hostname", "-i").ok().split(" ", -1)[0];
   }
 
-  /** With version 1 of the control groups what is frozen dies only once the host thaws it. */
-  private static void kill(OuterContainer outer) {
+  /**
+   * With version 1 of the control groups what is frozen dies only once the host thaws it. One at a
+   * time: two would exchange their addresses.
+   */
+  private static synchronized void kill(OuterContainer outer) {
     String id = outer.getContainerId();
     var killing =
         CompletableFuture.runAsync(

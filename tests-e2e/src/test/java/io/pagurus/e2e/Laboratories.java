@@ -10,6 +10,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.testcontainers.containers.Network;
 
 /**
  * As many laboratories as JOBS says, one without it; each tries one case at a time. Most of a case
@@ -19,6 +20,7 @@ final class Laboratories implements AutoCloseable {
   private static final Set<String> MOMENTS =
       Arrays.stream(Moment.values()).map(Moment::toString).collect(Collectors.toSet());
 
+  private final Network network = Network.newNetwork();
   private final BlockingQueue<FaultLaboratory> free = new LinkedBlockingQueue<>();
   private final List<FaultLaboratory.Outcome> outcomes =
       Collections.synchronizedList(new ArrayList<>());
@@ -27,7 +29,7 @@ final class Laboratories implements AutoCloseable {
   Laboratories() {
     count = variable("JOBS").map(Integer::parseInt).orElse(1);
     for (int i = 0; i < count; i++) {
-      free.add(new FaultLaboratory());
+      free.add(new FaultLaboratory(network));
     }
   }
 
@@ -93,5 +95,6 @@ final class Laboratories implements AutoCloseable {
   @Override
   public void close() {
     free.forEach(FaultLaboratory::close);
+    network.close();
   }
 }

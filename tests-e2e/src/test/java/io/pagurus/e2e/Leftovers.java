@@ -14,7 +14,7 @@ record Leftovers(TreeMap<String, String> kinds) {
       echo "mounts $(awk '{print $2, $3}' /proc/mounts | name | sort | uniq -c | tr '\\n' ';')"
       echo "namespaces $(readlink /proc/[0-9]*/ns/net | sort -u | wc -l)"
       echo "groups $(find /sys/fs/cgroup -type d -path '*docker/*' | name | sort | uniq -c | tr '\\n' ';')"
-      echo "rules $({ iptables-save 2> /dev/null | grep '^-A'; ip rule; tc qdisc show dev eth0 | grep tbf; } | name | sort | uniq -c | tr '\\n' ';')"
+      echo "rules $({ iptables-save 2> /dev/null | grep '^-A' | grep -vF 127.0.0.11; ip rule; tc qdisc show dev eth0 | grep tbf; } | name | sort | uniq -c | tr '\\n' ';')"
       echo "links $(ls /sys/class/net | wc -l) $(grep -L up /sys/class/net/veth*/operstate 2> /dev/null | wc -l)"
       echo "processes $(cat /proc/[0-9]*/comm 2> /dev/null | grep -xE 'criu.*|runc.*|containerd-shim|lazy.*|python3|oci-runtime' | sort | uniq -c | tr -s ' \\n' ' ')"
       echo "staged $(ls -A /dev/shm /dev/shm/pagurus /run/pagurus/restore 2> /dev/null | grep -v : | grep -vx pagurus | tr '\\n' ' ')"
