@@ -265,23 +265,17 @@ static void do_it(void)
 		shared->answer.foreign = 1;
 		return;
 	}
-	/* Where there was a pointer to memory of CRIU, there is one to what is shared. */
-	switch (request) {
-	case GETREGSET: case SETREGSET: data = (unsigned long)&vector; break;
-	case PEEKSIGINFO:
+	/* Where there was a pointer of CRIU's there is one to what is shared. */
+	switch (shared->question.place) {
+	case NOWHERE: break;
+	case IN_ADDR: addr = bytes; break;
+	case IN_DATA: data = bytes; break;
+	case IN_BOTH:
 		memcpy(&wanted, shared->bytes, sizeof(wanted));
 		addr = (unsigned long)&wanted;
 		data = bytes;
 		break;
-	case ARCH_PRCTL: addr = bytes; break;
-	case PTRACE_PEEKTEXT: case PTRACE_PEEKDATA: case PTRACE_PEEKUSER:
-	case PTRACE_GETREGS: case PTRACE_SETREGS: case PTRACE_GETFPREGS: case PTRACE_SETFPREGS:
-	case PTRACE_GETSIGINFO: case PTRACE_GETEVENTMSG: case GETSIGMASK: case SETSIGMASK:
-	case GET_THREAD_AREA: case SECCOMP_GET_METADATA: case GET_RSEQ_CONFIGURATION:
-		data = bytes;
-		break;
-	case SECCOMP_GET_FILTER: data = data ? bytes : 0; break;
-	default: break;
+	case IN_VECTOR: data = (unsigned long)&vector; break;
 	}
 	if (tracee)
 		before(tracee);
@@ -294,7 +288,7 @@ static void do_it(void)
 	else
 		adopt(shared->question.pid);
 	/* CRIU takes no more than it has room for. */
-	shared->answer.length = request == GETREGSET || request == SETREGSET ? vector.iov_len : LARGEST;
+	shared->answer.length = shared->question.place == IN_VECTOR ? vector.iov_len : LARGEST;
 }
 
 /* Does what CRIU asks for until CRIU ends. */

@@ -22,6 +22,9 @@ enum { WAIT = -1 };
 /* The largest thing that a request reads or writes: a seccomp filter of 4096 instructions, 8 bytes each. */
 enum { LARGEST = 32768 };
 
+/* Which arguments of ptrace were pointers of CRIU's, and stand for the bytes that both share; IN_VECTOR: behind a struct iovec. */
+enum place { NOWHERE, IN_ADDR, IN_DATA, IN_BOTH, IN_VECTOR };
+
 struct shared {
 	/* How many there have been. */
 	atomic_uint questions, answers;
@@ -34,8 +37,9 @@ struct shared {
 		long request;
 		pid_t pid;
 		int options;
-		/* Of ptrace; a pointer in either stands for the bytes below. */
 		unsigned long addr, data;
+		enum place place;
+		/* Of what it reads, or of the vector. */
 		unsigned int length;
 	} question;
 

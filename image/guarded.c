@@ -124,6 +124,21 @@ static int mine(void)
 	return guard >= 0 && !asking && getpid() == criu;
 }
 
+/* Of what data points to. */
+static size_t size(int request, unsigned long addr)
+{
+	switch (request) {
+	case PTRACE_GETREGS: case PTRACE_SETREGS: return sizeof(struct user_regs_struct);
+	case PTRACE_GETFPREGS: case PTRACE_SETFPREGS: return sizeof(struct user_fpregs_struct);
+	case PTRACE_GETSIGINFO: return sizeof(siginfo_t);
+	case PTRACE_GETEVENTMSG: return sizeof(long);
+	case GET_THREAD_AREA: return USER_DESC;
+	case SECCOMP_GET_FILTER: return LARGEST;
+	/* GETSIGMASK, SETSIGMASK, SECCOMP_GET_METADATA, GET_RSEQ_CONFIGURATION */
+	default: return addr;
+	}
+}
+
 typedef long tracing(enum __ptrace_request request, ...);
 
 static long trace(tracing *real, enum __ptrace_request request, pid_t pid, void *addr, void *data)
@@ -140,34 +155,47 @@ static long trace(tracing *real, enum __ptrace_request request, pid_t pid, void 
 	shared->question.addr = (unsigned long)addr;
 	shared->question.data = (unsigned long)data;
 	shared->question.length = 0;
+	shared->question.place = NOWHERE;
 	/* ptrace(2): what a request reads, and where it writes. */
 	switch ((int)request) {
-	case PTRACE_PEEKTEXT: case PTRACE_PEEKDATA: case PTRACE_PEEKUSER: room = sizeof(word); break;
 	case GETREGSET: case SETREGSET:
+		shared->question.place = IN_VECTOR;
 		vector = data;
 		bytes = place = vector->iov_base;
 		shared->question.length = room = vector->iov_len;
 		break;
-	case PTRACE_GETREGS: place = data; room = sizeof(struct user_regs_struct); break;
-	case PTRACE_GETFPREGS: place = data; room = sizeof(struct user_fpregs_struct); break;
-	case PTRACE_SETREGS: bytes = data; shared->question.length = sizeof(struct user_regs_struct); break;
-	case PTRACE_SETFPREGS: bytes = data; shared->question.length = sizeof(struct user_fpregs_struct); break;
-	case PTRACE_GETSIGINFO: place = data; room = sizeof(siginfo_t); break;
-	case PTRACE_GETEVENTMSG: place = data; room = sizeof(long); break;
-	case GET_THREAD_AREA: place = data; room = USER_DESC; break;
-	case ARCH_PRCTL: place = addr; room = sizeof(long); break;
-	case GETSIGMASK: case GET_RSEQ_CONFIGURATION: place = data; room = shared->question.addr; break;
-	case SETSIGMASK: bytes = data; shared->question.length = shared->question.addr; break;
-	case SECCOMP_GET_METADATA:
-		bytes = place = data;
-		shared->question.length = room = shared->question.addr;
-		break;
-	case SECCOMP_GET_FILTER: place = data ? data : &word; room = data ? LARGEST : 0; break;
 	case PEEKSIGINFO:
+		shared->question.place = IN_BOTH;
 		bytes = addr;
 		shared->question.length = sizeof(struct __ptrace_peeksiginfo_args);
 		place = data;
 		room = ((struct __ptrace_peeksiginfo_args *)addr)->nr * sizeof(siginfo_t);
+		break;
+	case ARCH_PRCTL:
+		shared->question.place = IN_ADDR;
+		place = addr;
+		room = sizeof(long);
+		break;
+	case PTRACE_PEEKTEXT: case PTRACE_PEEKDATA: case PTRACE_PEEKUSER:
+		shared->question.place = IN_DATA;
+		room = sizeof(word);
+		break;
+	case PTRACE_SETREGS: case PTRACE_SETFPREGS: case SETSIGMASK:
+		shared->question.place = IN_DATA;
+		bytes = data;
+		shared->question.length = size(request, shared->question.addr);
+		break;
+	case SECCOMP_GET_METADATA:
+		bytes = data;
+		shared->question.length = size(request, shared->question.addr);
+		/* fall through */
+	case PTRACE_GETREGS: case PTRACE_GETFPREGS: case PTRACE_GETSIGINFO: case PTRACE_GETEVENTMSG:
+	case GET_THREAD_AREA: case GETSIGMASK: case GET_RSEQ_CONFIGURATION: case SECCOMP_GET_FILTER:
+		if (data) {
+			shared->question.place = IN_DATA;
+			place = data;
+			room = size(request, shared->question.addr);
+		}
 		break;
 	default: break;
 	}
