@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,8 +30,11 @@
 /* AMX's tiles make it 11 KiB. */
 enum { LARGEST_STATE = 16384 };
 
-/* How long a system call that CRIU let a process make may take before it is taken for the daemon, ms. */
-enum { CALL_MILLIS = 200 };
+/* How long a system call that CRIU let a process make is given to end by itself, and how long it then takes at most, ms. */
+enum { CALL_MILLIS = 200, STOP_MILLIS = 10000 };
+
+/* How often CRIU is told again that one of its processes has changed, ms. */
+enum { TELL_MILLIS = 500 };
 
 struct tracee {
 	struct tracee *next;
@@ -39,12 +43,14 @@ struct tracee {
 	int stopped, signal;
 	/* Its registers are CRIU's, and these are its own. */
 	int away;
-	/* Since they are: it has run; it was interrupted, which only the daemon is; it is about to return by rt_sigreturn. */
-	int ran, interrupted, returning;
+	/* Since they are: it has run, as the daemon or for one call; it is about to return by rt_sigreturn. */
+	int ran, daemon, returning;
+	/* Where CRIU lets it run. */
+	unsigned long at;
 	struct user_regs_struct registers;
 	unsigned long mask;
 	size_t state_length;
-	unsigned char state[LARGEST_STATE];
+	unsigned char *state;
 };
 
 /* A word of memory that CRIU has changed. */
@@ -65,33 +71,47 @@ static long trace(long request, pid_t pid, unsigned long addr, unsigned long dat
 	return syscall(SYS_ptrace, request, pid, addr, data);
 }
 
+/* Whoever is found comes first: CRIU asks for one many times in a row. */
 static struct tracee *find(pid_t pid)
 {
-	struct tracee *at = tracees;
+	for (struct tracee **at = &tracees; *at; at = &(*at)->next) {
+		struct tracee *found = *at;
 
-	while (at && at->pid != pid)
-		at = at->next;
-	return at;
+		if (found->pid == pid) {
+			*at = found->next;
+			found->next = tracees;
+			tracees = found;
+			return found;
+		}
+	}
+	return NULL;
+}
+
+static void forget_words(pid_t pid)
+{
+	struct word **word = &words;
+
+	while (*word) {
+		struct word *one = *word;
+
+		if (one->pid == pid) {
+			*word = one->next;
+			free(one);
+		} else {
+			word = &one->next;
+		}
+	}
 }
 
 static void forget(struct tracee *gone)
 {
 	struct tracee **at = &tracees;
-	struct word **word = &words;
 
 	while (*at != gone)
 		at = &(*at)->next;
 	*at = gone->next;
-	while (*word) {
-		struct word *next = (*word)->next;
-
-		if ((*word)->pid == gone->pid) {
-			free(*word);
-			*word = next;
-		} else {
-			word = &(*word)->next;
-		}
-	}
+	forget_words(gone->pid);
+	free(gone->state);
 	free(gone);
 }
 
@@ -100,26 +120,44 @@ static void on_child(int signal)
 	(void)signal;
 }
 
-/* Waits for a process to change or for a byte from CRIU, which is read. Returns 0 when CRIU has ended. */
-static int sleep_on(void)
+/* Waits for a process to change or for a byte from CRIU, which is read; so long at most. Returns 0 when CRIU has ended. */
+static int sleep_on(int millis)
 {
 	struct pollfd files[] = { { .fd = criu_end, .events = POLLIN }, { .fd = criu_socket, .events = POLLIN } };
+	struct timespec limit = { .tv_sec = millis / 1000, .tv_nsec = millis % 1000 * 1000000L };
 	char bytes[64];
 
-	ppoll(files, 2, NULL, &usual);
+	ppoll(files, 2, millis < 0 ? NULL : &limit, &usual);
 	if (files[1].revents && recv(criu_socket, bytes, sizeof(bytes), MSG_DONTWAIT) == 0)
 		return 0;
 	return !files[0].revents;
 }
 
+/*
+ * CRIU hears of a process that stops or dies by SIGCHLD, which comes to its tracer (criu/parasite-syscall.c, sigchld_handler): it
+ * would wait for a dead daemon for ever. Returns whether there is one.
+ */
+static int tell_of_change(void)
+{
+	siginfo_t changed = { 0 };
+
+	if (waitid(P_ALL, 0, &changed, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) != 0 || changed.si_pid == 0)
+		return 0;
+	syscall(SYS_pidfd_send_signal, criu_end, SIGCHLD, NULL, 0);
+	return 1;
+}
+
 static void keep_registers(struct tracee *tracee)
 {
-	struct iovec registers = { &tracee->registers, sizeof(tracee->registers) }, state = { tracee->state, sizeof(tracee->state) };
+	struct iovec registers = { &tracee->registers, sizeof(tracee->registers) }, state = { NULL, LARGEST_STATE };
 
+	if (!tracee->state)
+		tracee->state = malloc(LARGEST_STATE);
+	state.iov_base = tracee->state;
 	tracee->away = trace(GETREGSET, tracee->pid, PRSTATUS, (unsigned long)&registers) == 0 &&
 		       trace(GETSIGMASK, tracee->pid, sizeof(tracee->mask), (unsigned long)&tracee->mask) == 0;
-	tracee->state_length = trace(GETREGSET, tracee->pid, X86_XSTATE, (unsigned long)&state) == 0 ? state.iov_len : 0;
-	tracee->ran = tracee->interrupted = tracee->returning = 0;
+	tracee->state_length = tracee->state && trace(GETREGSET, tracee->pid, X86_XSTATE, (unsigned long)&state) == 0 ? state.iov_len : 0;
+	tracee->ran = tracee->daemon = tracee->returning = 0;
 }
 
 static void give_registers_back(struct tracee *tracee)
@@ -131,7 +169,6 @@ static void give_registers_back(struct tracee *tracee)
 		trace(SETREGSET, tracee->pid, X86_XSTATE, (unsigned long)&state);
 	trace(SETSIGMASK, tracee->pid, sizeof(tracee->mask), (unsigned long)&tracee->mask);
 	tracee->away = 0;
-	tracee->signal = 0;
 }
 
 /* Right before a word is written. */
@@ -190,7 +227,7 @@ static int wait_for(void)
 		struct tracee *tracee;
 
 		shared->answer.result =
-			wait4(shared->question.pid, &shared->answer.status, shared->question.options | WNOHANG | __WALL, NULL);
+			wait4(shared->question.pid, &shared->answer.status, shared->question.options | WNOHANG, NULL);
 		shared->answer.error = errno;
 		if (shared->answer.result > 0 && (tracee = find(shared->answer.result)))
 			note_stop(tracee, shared->answer.status);
@@ -203,7 +240,7 @@ static int wait_for(void)
 		}
 		atomic_store(&shared->guard_sleeps, 1);
 		/* Asked of it since? Then it has sent no byte. */
-		if (!atomic_load(&shared->cancelled) && !sleep_on())
+		if (!atomic_load(&shared->cancelled) && !sleep_on(-1))
 			return 0;
 		atomic_store(&shared->guard_sleeps, 0);
 	}
@@ -224,6 +261,16 @@ static void before(struct tracee *tracee)
 	}
 }
 
+/* Only a first thread does, and where it runs no code was replaced (compel_execute_syscall, parasite_init_daemon). */
+static int becomes_daemon(const struct tracee *tracee)
+{
+	const struct word *word = words;
+
+	while (word && (word->pid != tracee->pid || word->at != tracee->at))
+		word = word->next;
+	return !word && syscall(SYS_tgkill, tracee->pid, tracee->pid, 0) == 0;
+}
+
 static void after(struct tracee *tracee)
 {
 	switch (shared->question.request) {
@@ -231,9 +278,17 @@ static void after(struct tracee *tracee)
 		if (tracee->ran && tracee->stopped)
 			tracee->away = 0;
 		break;
-	case INTERRUPT: tracee->interrupted |= tracee->away && !tracee->stopped; break;
+	case SETREGSET:
+		if (shared->question.addr == PRSTATUS)
+			tracee->at = ((struct user_regs_struct *)shared->bytes)->rip;
+		break;
 	case PTRACE_CONT:
 	case PTRACE_SYSCALL:
+		if (tracee->away && !tracee->ran)
+			tracee->daemon = becomes_daemon(tracee);
+		/* It will need what CRIU has put onto its shadow stack. */
+		if (tracee->daemon)
+			forget_words(tracee->pid);
 		tracee->ran = 1;
 		tracee->stopped = tracee->signal = 0;
 		break;
@@ -298,7 +353,7 @@ static void serve(void)
 		while (!seen(&shared->questions, number)) {
 			atomic_store(&shared->guard_sleeps, 1);
 			/* Asked since? Then it has sent no byte. */
-			if (atomic_load(&shared->questions) != number && !sleep_on())
+			if (atomic_load(&shared->questions) != number && !sleep_on(tell_of_change() ? TELL_MILLIS : -1))
 				return;
 			atomic_store(&shared->guard_sleeps, 0);
 		}
@@ -320,41 +375,38 @@ static int stop_within(struct tracee *tracee, int millis)
 {
 	int status;
 
-	for (int waited = 0; !tracee->stopped; waited++) {
+	for (int waited = 0; !tracee->stopped && waited < millis; waited++) {
 		pid_t changed = wait4(tracee->pid, &status, __WALL | WNOHANG, NULL);
 
-		if (changed == tracee->pid && !WIFSTOPPED(status))
-			return 0;
-		if (changed < 0 && errno != EINTR)
+		if ((changed < 0 && errno != EINTR) || (changed == tracee->pid && !WIFSTOPPED(status)))
 			return 0;
 		if (changed == tracee->pid)
 			note_stop(tracee, status);
-		else if (millis >= 0 && waited >= millis)
-			return 0;
 		else
 			usleep(1000);
 	}
-	return 1;
-}
-
-static int trapped(const struct tracee *tracee)
-{
-	siginfo_t signal;
-
-	/* int3, as CRIU tells it: ARCH_SI_TRAP. */
-	return trace(PTRACE_GETSIGINFO, tracee->pid, 0, (unsigned long)&signal) == 0 && signal.si_signo == SIGTRAP &&
-	       signal.si_code == SI_KERNEL;
+	return tracee->stopped;
 }
 
 /* Its own registers again, unless the daemon sees to that. */
 static void bring_home(struct tracee *tracee)
 {
-	if (!tracee->away || tracee->interrupted)
+	if (!tracee->away || tracee->daemon)
 		return;
-	if (tracee->stopped || (stop_within(tracee, CALL_MILLIS) && trapped(tracee)))
+	if (!stop_within(tracee, CALL_MILLIS))
+		trace(INTERRUPT, tracee->pid, 0, 0);
+	if (stop_within(tracee, STOP_MILLIS))
 		give_registers_back(tracee);
 }
 
+static void let_go_of(struct tracee *tracee)
+{
+	/* A breakpoint at the end of the daemon (compel_stop_pie) would kill it when nobody traces. */
+	trace(PTRACE_POKEUSER, tracee->pid, offsetof(struct user, u_debugreg[7]), 0);
+	trace(PTRACE_DETACH, tracee->pid, 0, tracee->signal);
+}
+
+/* The kernel lets go of whoever is left when this process ends: those that run. */
 static void let_go(void)
 {
 	struct tracee *tracee;
@@ -364,15 +416,13 @@ static void let_go(void)
 		bring_home(tracee);
 	for (word = words; word; word = word->next)
 		trace(PTRACE_POKEDATA, word->pid, word->at, word->own);
-	for (tracee = tracees; tracee; tracee = tracee->next) {
-		if (!tracee->stopped)
-			trace(INTERRUPT, tracee->pid, 0, 0);
-		if (!stop_within(tracee, -1))
-			continue;
-		/* A breakpoint at the end of the daemon (compel_stop_pie) would kill it when nobody traces. */
-		trace(PTRACE_POKEUSER, tracee->pid, offsetof(struct user, u_debugreg[7]), 0);
-		trace(PTRACE_DETACH, tracee->pid, 0, tracee->signal);
-	}
+	for (tracee = tracees; tracee; tracee = tracee->next)
+		if (tracee->stopped)
+			let_go_of(tracee);
+	for (tracee = tracees; tracee; tracee = tracee->next)
+		if (!tracee->stopped && tracee->daemon && trace(INTERRUPT, tracee->pid, 0, 0) == 0 &&
+		    stop_within(tracee, CALL_MILLIS))
+			let_go_of(tracee);
 }
 
 int main(int count, char **arguments)
@@ -386,6 +436,8 @@ int main(int count, char **arguments)
 	criu_end = syscall(SYS_pidfd_open, atoi(arguments[3]), 0);
 	if (shared == MAP_FAILED || criu_end < 0)
 		return 1;
+	if (chdir("/") != 0)
+		return 1;
 	/* Told of a change only while it waits for one, so that none is missed in between. */
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
@@ -393,8 +445,8 @@ int main(int count, char **arguments)
 	sigdelset(&usual, SIGCHLD);
 	sigaction(SIGCHLD, &action, NULL);
 	/* Whoever waits for the end of what CRIU holds open must not wait for us. */
-	criu_socket = dup2(atoi(arguments[1]), 0);
-	criu_end = dup2(criu_end, 1);
+	criu_socket = dup2(fcntl(atoi(arguments[1]), F_DUPFD, 3), 0);
+	criu_end = dup2(fcntl(criu_end, F_DUPFD, 3), 1);
 	syscall(SYS_close_range, 2, ~0U, 0);
 	if (send(criu_socket, "!", 1, MSG_NOSIGNAL) != 1)
 		return 1;

@@ -276,16 +276,22 @@ pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
 	return real(pid, status, options, usage);
 }
 
-/* And in this way its own children, except where it has none (criu/seize.c, freezer_wait_processes). */
+/*
+ * And in this way its own children, except where none has changed (criu/seize.c, freezer_wait_processes; criu/parasite-syscall.c,
+ * sigchld_handler).
+ */
 pid_t waitpid(pid_t pid, int *status, int options)
 {
 	static __typeof__(&waitpid) real;
-	pid_t result;
+	pid_t result, there;
+	int old;
 
 	if (!real)
 		real = (__typeof__(&waitpid))dlsym(RTLD_NEXT, "waitpid");
 	result = real(pid, status, options);
-	if (result < 0 && errno == ECHILD && mine() && !wait_there(pid, status, options, &result))
-		errno = ECHILD;
+	old = errno;
+	if ((result == 0 || (result < 0 && errno == ECHILD)) && mine() && wait_there(pid, status, options, &there))
+		return there;
+	errno = old;
 	return result;
 }
