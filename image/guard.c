@@ -350,7 +350,7 @@ static void do_it(void)
 static void serve(void)
 {
 	for (unsigned int number = 1;; number++) {
-		while (!seen(&shared->questions, number)) {
+		while (atomic_load(&shared->questions) != number) {
 			atomic_store(&shared->guard_sleeps, 1);
 			/* Asked since? Then it has sent no byte. */
 			if (atomic_load(&shared->questions) != number && !sleep_on(tell_of_change() ? TELL_MILLIS : -1))

@@ -1,13 +1,12 @@
 /*
  * What image/guarded.c, inside CRIU, says to image/guard.c, beside it: one question for each ptrace(2) or wait4(2), one answer.
- * They lie in memory that both share, and whoever waits looks there for a while before it sleeps: to be woken takes some 40 us,
- * and a dump asks two hundred times while the service stands still. A byte over a socket wakes the other.
+ * They lie in memory that both share; a byte over a socket wakes whoever sleeps. Both run on one processor: a dump asks two
+ * hundred times for each process while the service stands still, and to wake another processor takes some 40 us.
  *
  * Both are compiled from this tree, so that the layout is theirs.
  */
 #include <stdatomic.h>
 #include <sys/types.h>
-#include <time.h>
 
 /* linux/ptrace.h, linux/elf.h; glibc has some of them, by names that differ between versions. */
 enum {
@@ -54,29 +53,3 @@ struct shared {
 
 	unsigned char bytes[LARGEST];
 };
-
-/* How long to look before sleeping, us: longer than a system call of the other side, shorter than what it would cost others. */
-enum { LOOK_MICROS = 100 };
-
-static inline long micros(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
-}
-
-/* Looks whether the one has become as many as the other, or more than it: 1, or 0 after that while. */
-static inline int seen(atomic_uint *counter, unsigned int value)
-{
-	long until = micros() + LOOK_MICROS;
-
-	do {
-		for (int i = 0; i < 32; i++) {
-			if (atomic_load(counter) == value)
-				return 1;
-			__builtin_ia32_pause();
-		}
-	} while (micros() < until);
-	return 0;
-}

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static void become_guard(int socket, int memory)
 __attribute__((constructor)) static void start_guard(void)
 {
 	int pair[2], status, memory;
+	cpu_set_t here;
 	pid_t child;
 	char byte;
 
@@ -63,6 +65,10 @@ __attribute__((constructor)) static void start_guard(void)
 	memory = memfd_create("guard", MFD_CLOEXEC);
 	if (memory >= 0 && ftruncate(memory, sizeof(*shared)) == 0)
 		shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	/* Both on one processor: the answer comes without waking another, and without a turn behind whoever runs there. */
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	sched_setaffinity(0, sizeof(here), &here);
 	child = shared && shared != MAP_FAILED ? fork() : -1;
 	if (child == 0)
 		become_guard(pair[1], memory);
@@ -87,8 +93,6 @@ static int ask(const void *bytes)
 	atomic_store(&shared->questions, number);
 	if (atomic_load(&shared->guard_sleeps))
 		send(guard, &byte, 1, MSG_NOSIGNAL);
-	if (seen(&shared->answers, number))
-		return 1;
 	atomic_store(&shared->criu_sleeps, 1);
 	while (atomic_load(&shared->answers) != number) {
 		woken = recv(guard, &byte, 1, 0);
