@@ -12,7 +12,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +54,7 @@ static void become_guard(int socket, int memory)
 __attribute__((constructor)) static void start_guard(void)
 {
 	int pair[2], status, memory;
-	cpu_set_t here;
+	cpu_set_t here, usual;
 	pid_t child;
 	char byte;
 
@@ -68,6 +67,7 @@ __attribute__((constructor)) static void start_guard(void)
 	/* Both on one processor: the answer comes without waking another, and without a turn behind whoever runs there. */
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
+	sched_getaffinity(0, sizeof(usual), &usual);
 	sched_setaffinity(0, sizeof(here), &here);
 	child = shared && shared != MAP_FAILED ? fork() : -1;
 	if (child == 0)
@@ -75,10 +75,12 @@ __attribute__((constructor)) static void start_guard(void)
 	close(pair[1]);
 	close(memory);
 	/* One byte says that it is there. */
-	if (child > 0 && waitpid(child, &status, 0) == child && recv(pair[0], &byte, 1, 0) == 1)
+	if (child > 0 && waitpid(child, &status, 0) == child && recv(pair[0], &byte, 1, 0) == 1) {
 		guard = pair[0];
-	else
-		close(pair[0]);
+		return;
+	}
+	sched_setaffinity(0, sizeof(usual), &usual);
+	close(pair[0]);
 }
 
 /* Returns 0 when the guard is gone, and its processes with it as far as CRIU can tell. */

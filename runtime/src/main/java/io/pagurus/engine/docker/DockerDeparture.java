@@ -309,8 +309,9 @@ final class DockerDeparture implements Departure {
   }
 
   /**
-   * A CRIU that was killed in the few moments in which it lets a process make system calls for it
-   * (compel) leaves that process broken: it dies as soon as it runs. What is said must be so.
+   * A CRIU that was killed together with its guard ({@code image/guard.c}), in the few moments in
+   * which it lets a process make system calls for it (compel), leaves that process broken: it dies
+   * as soon as it runs. What is said must be so.
    */
   private Optional<Instant> sinceThen() {
     LockSupport.parkNanos(DYING_NANOS);
